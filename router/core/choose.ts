@@ -1,0 +1,94 @@
+import { decide } from './decide.ts';
+import { position } from './hash.ts';
+import { match } from './match.ts';
+import type { FlagReader } from './ports.ts';
+import type {
+  Admitted,
+  Answer,
+  Decision,
+  FlagIntent,
+  Group,
+  Route,
+  SkipReason,
+  Snapshot,
+  Target,
+} from './types.ts';
+import { unitId } from './unit.ts';
+
+/** Everything that was decided about one request, once; it travels with the exchange to logs, shadow and explain. */
+export interface Choice {
+  readonly route: Route | null;
+  readonly group: Group | null;
+  /** The sticky key, or null: nobody to be sticky for. */
+  readonly unit: string | null;
+  /** Where the unit stands in its group, 0-100; null without a unit. */
+  readonly position: number | null;
+  readonly intent: FlagIntent;
+  readonly decision: Decision;
+  /** Where the request goes. */
+  readonly target: Target;
+  /** Not a comparison at all (`null`), to be copied (`'copy'`), or skipped with the reason. */
+  readonly shadow: 'copy' | SkipReason | null;
+}
+
+export interface ChooseDeps {
+  readonly flags: Pick<FlagReader, 'read'>;
+  /** Raw id to sticky key: first 32 lower-case hex digits of SHA-256 over UTF-8. */
+  keyOf(id: string): string;
+}
+
+const NO_INTENT: FlagIntent = { serve: 'unknown', shadow: 'unknown', cause: 'missing' };
+const NO_PROPERTIES: Readonly<Record<string, string>> = {};
+
+/**
+ * Route, unit, flags, decision: one synchronous run over one snapshot and one flag reading. The same function
+ * serves the data plane and `fig explain`.
+ */
+export function choose(snapshot: Snapshot, request: Admitted, requestId: string, deps: ChooseDeps): Choice {
+  const route = match(snapshot.table, request.method, request.path);
+  const group = route === null ? null : (snapshot.groups.get(route.group) ?? null);
+  if (route === null || group === null) {
+    const decision = decide(null);
+    const target = snapshot.legacy;
+    return { route, group, unit: null, position: null, intent: NO_INTENT, decision, target, shadow: null };
+  }
+  const id = unitId(request.fields, group.unit);
+  const unit = id === null ? null : deps.keyOf(id);
+  const at = unit === null ? null : position(group.groupId, unit);
+  const intent = deps.flags.read(group.name, { unit, requestId, properties: NO_PROPERTIES });
+  const serve = withinCeiling(intent.serve, at, group.ceiling);
+  const { stage, stopped } = group;
+  const decision = decide({ stage, stopped, serve, shadow: intent.shadow });
+  const target = decision.side === 'service' ? group.service : snapshot.legacy;
+  const shadow = shadowPlan(request, route, group, intent);
+  return { route, group, unit, position: at, intent, decision, target, shadow };
+}
+
+/** Flags propose, the ledger disposes: a flag that says `on` above the ceiling is `off` for that unit. */
+function withinCeiling(serve: Answer, at: number | null, ceiling: number): Answer {
+  if (serve !== 'on' || ceiling >= 100) return serve;
+  return at !== null && at < ceiling ? 'on' : 'off';
+}
+
+/** Whether the request is copied to the other side, and if not, why. First reason wins. */
+function shadowPlan(
+  request: Admitted,
+  route: Route,
+  group: Group,
+  intent: FlagIntent,
+): 'copy' | SkipReason | null {
+  if (group.stage === 'legacy' || group.stage === 'sealed' || group.stage === 'retired') return null;
+  if (group.stopped === 'killed') return 'killed';
+  if (request.marked) return 'marked';
+  if (request.upgrade) return 'upgrade';
+  // A service must never see a write twice, nor a copy of a read that acts.
+  if (!isSafe(request.method)) return 'unsafe-method';
+  if (route.effects) return 'effectful-route';
+  if (intent.shadow === 'unknown') return intent.cause === 'no-unit' ? 'no-unit' : 'flag-unknown';
+  return intent.shadow === 'on' ? 'copy' : 'flag-off';
+}
+
+/** RFC 9110 §9.2.1, less TRACE, which is never forwarded. */
+export function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+}

@@ -1,0 +1,130 @@
+/**
+ * One error class, one closed table. Every row says when it happens, who is to blame and what the client reads.
+ * `side` = the side addressed, legacy or service; only such rows may count against a side.
+ */
+export type Blame = 'client' | 'side' | 'operator' | 'fig';
+export type During = 'admit' | 'connect' | 'send' | 'wait' | 'receive' | 'tunnel';
+
+interface ErrorRow {
+  readonly status: number;
+  readonly during: During;
+  readonly blame: Blame;
+  /** One constant sentence for the client: no URL, header, address, side or version. */
+  readonly text: string;
+}
+
+export const ERRORS = {
+  CLIENT_SYNTAX: { status: 400, during: 'admit', blame: 'client', text: 'the request is malformed' },
+  CLIENT_TARGET: { status: 400, during: 'admit', blame: 'client', text: 'the request target is malformed' },
+  CLIENT_METHOD: { status: 405, during: 'admit', blame: 'client', text: 'this method is not supported here' },
+  CLIENT_HOST: {
+    status: 400,
+    during: 'admit',
+    blame: 'client',
+    text: 'the request needs exactly one valid Host',
+  },
+  CLIENT_FRAMING: {
+    status: 400,
+    during: 'admit',
+    blame: 'client',
+    text: 'the length of the request body is ambiguous',
+  },
+  CLIENT_EXPECT: { status: 417, during: 'admit', blame: 'client', text: 'this expectation is not supported' },
+  CLIENT_PATH: { status: 400, during: 'admit', blame: 'client', text: 'the path is not acceptable' },
+  CLIENT_PATH_AMBIGUOUS: {
+    status: 400,
+    during: 'admit',
+    blame: 'client',
+    text: 'the path has more than one reading',
+  },
+  CLIENT_BODY_LARGE: { status: 413, during: 'send', blame: 'client', text: 'the request body is too large' },
+  CLIENT_BODY_CUT: { status: 400, during: 'send', blame: 'client', text: 'the request body ended early' },
+  CLIENT_GONE: {
+    status: 499,
+    during: 'receive',
+    blame: 'client',
+    text: 'the client left before the answer was complete',
+  },
+  LOOP: { status: 508, during: 'admit', blame: 'operator', text: 'the request has passed this proxy before' },
+  MOUNT_BODY_CONSUMED: {
+    status: 500,
+    during: 'admit',
+    blame: 'operator',
+    text: 'the request body was already read; mount the router before body parsers',
+  },
+  UPSTREAM_NAME: {
+    status: 502,
+    during: 'connect',
+    blame: 'operator',
+    text: 'the upstream could not be found',
+  },
+  UPSTREAM_TLS: {
+    status: 502,
+    during: 'connect',
+    blame: 'operator',
+    text: 'the upstream could not be verified',
+  },
+  UPSTREAM_REFUSED: {
+    status: 502,
+    during: 'connect',
+    blame: 'side',
+    text: 'the upstream refused the connection',
+  },
+  UPSTREAM_RESET: {
+    status: 502,
+    during: 'wait',
+    blame: 'side',
+    text: 'the upstream closed the connection without an answer',
+  },
+  UPSTREAM_CONNECT_TIMEOUT: {
+    status: 504,
+    during: 'connect',
+    blame: 'side',
+    text: 'the upstream could not be reached in time',
+  },
+  UPSTREAM_HEAD_TIMEOUT: {
+    status: 504,
+    during: 'wait',
+    blame: 'side',
+    text: 'the upstream did not answer in time',
+  },
+  UPSTREAM_SYNTAX: {
+    status: 502,
+    during: 'wait',
+    blame: 'side',
+    text: 'the upstream sent a malformed answer',
+  },
+  UPSTREAM_SWITCHED: {
+    status: 502,
+    during: 'wait',
+    blame: 'side',
+    text: 'the upstream changed the protocol without being asked',
+  },
+  UPSTREAM_BODY_CUT: {
+    status: 502,
+    during: 'receive',
+    blame: 'side',
+    text: 'the upstream ended its answer early',
+  },
+  UPSTREAM_BODY_TIMEOUT: {
+    status: 504,
+    during: 'receive',
+    blame: 'side',
+    text: 'the upstream stopped in the middle of its answer',
+  },
+  FIG_DRAINING: { status: 503, during: 'admit', blame: 'fig', text: 'the proxy is shutting down' },
+  FIG_INTERNAL: { status: 500, during: 'wait', blame: 'fig', text: 'the proxy failed' },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error of the data plane. `message` is the table's sentence; `cause` stays inside. */
+export class FigError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, cause?: unknown) {
+    super(ERRORS[code].text, cause === undefined ? undefined : { cause });
+    this.name = 'FigError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,81 @@
+/** The small ports at which the folders meet; joined in router/main.ts. Each has a complete in-memory twin. */
+import type { FlagIntent, Observation, ShadowJob, SkipReason, Snapshot, Subject } from './types.ts';
+
+/** Monotonic milliseconds measure, wall time only labels. */
+export interface Clock {
+  /** Monotonic, ms, fractional. */
+  now(): number;
+  /** Wall time, ms since 1970. */
+  wall(): number;
+}
+
+/** The routing state in force. `get` is called once per request. */
+export interface Current {
+  get(): Snapshot;
+}
+
+/** Share of units in percent; `custom` = the flag is not in our shape; `missing` = there is no such flag. */
+export type FlagShare = number | 'custom' | 'missing';
+
+export interface FlagStatus {
+  /** `none`: never had data; `backup`: data of an earlier run; `fresh`: the server answered in this process. */
+  readonly data: 'none' | 'backup' | 'fresh';
+  readonly stale: boolean;
+  /** Since the server last confirmed the data, ms; null when it never did. */
+  readonly ageMs: number | null;
+  readonly transport: 'local' | 'push' | 'stream' | 'poll' | 'memory';
+  /** Local counter: rises whenever the whole table was swapped. */
+  readonly revision: number;
+  /** One sentence without addresses or secrets, null when the last contact was good. */
+  readonly lastError: string | null;
+}
+
+export interface FlagReader {
+  /** Both flags of the group for this subject in one tick: synchronous, in memory, never throws. */
+  read(group: string, subject: Subject): FlagIntent;
+  /** Asked shares as the flags define them. */
+  intent(group: string): { readonly serve: FlagShare; readonly shadow: FlagShare };
+  status(): FlagStatus;
+  /** Called after the whole table was swapped; returns the unsubscriber. */
+  onChange(listener: (revision: number) => void): () => void;
+}
+
+/**
+ * `written`: changed and read back. `unchanged`: it already had that value. `conflict`: it moved since `expect`;
+ * re-read and decide again. `foreign`: the flag is not in our shape; nothing was written.
+ */
+export type WriteResult = 'written' | 'unchanged' | 'conflict' | 'foreign';
+
+export interface FlagWriter {
+  /**
+   * Creates what is missing: the flags `fig.<group>.serve` at `serve` % and `fig.<group>.shadow` at `shadow` %.
+   * A flag that exists in our shape is left as it is; any other shape gives `foreign`.
+   */
+  ensure(
+    group: string,
+    groupId: string,
+    shares: { readonly serve: number; readonly shadow: number },
+  ): Promise<WriteResult>;
+  /** Absolute, whole percent 0-100. `expect`: the share it must have now, or null. `ref` goes into the flag's title. */
+  setServeShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
+  setShadowShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
+}
+
+export interface ShadowSink {
+  /** Never waits, never throws. Null: taken. Otherwise why not; the caller counts the reason. */
+  offer(job: ShadowJob): SkipReason | null;
+}
+
+/** Counts; never throws, never waits. */
+export interface Recorder {
+  observed(observation: Observation): void;
+  /** A request that was eligible for comparison: `skipped` says why it is not compared, null that it was offered. */
+  eligible(group: string, skipped: SkipReason | null): void;
+}
+
+export interface Log {
+  debug(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(event: string, fields?: Readonly<Record<string, unknown>>): void;
+}

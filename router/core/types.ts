@@ -1,0 +1,231 @@
+/** The words of the product as types (docs/glossary.md). Data only; everything here is immutable. */
+import type { ErrorCode } from './errors.ts';
+
+export type Side = 'legacy' | 'service';
+export type Role = 'primary' | 'shadow';
+export type Stage = 'legacy' | 'shadow' | 'canary' | 'live' | 'sealed' | 'retired';
+/** A trip is automatic, a kill is a person's; both send every request of the group to legacy. */
+export type Stop = 'tripped' | 'killed';
+export type Reason = 'no-route' | 'stage' | 'flag' | 'flag-unknown' | 'killed' | 'tripped';
+
+/**
+ * Header lines as received: name, value, name, value … Order, case and duplicates survive. Values are latin1
+ * strings, one character per byte. Never an object keyed by field name: a name may be `__proto__`.
+ */
+export type Fields = readonly string[];
+
+/** What a flag says about one unit. `unknown` = no data, no unit or no such flag; never read it as `off`. */
+export type Answer = 'on' | 'off' | 'unknown';
+export interface FlagIntent {
+  readonly serve: Answer;
+  readonly shadow: Answer;
+  readonly cause: 'flag' | 'no-unit' | 'no-data' | 'missing';
+}
+
+/** Who asks. `unit` is the sticky key (first 32 lower-case hex digits of SHA-256 of the raw id), never a raw id. */
+export interface Subject {
+  readonly unit: string | null;
+  readonly requestId: string;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+export interface Decision {
+  readonly side: Side;
+  readonly shadow: boolean;
+  readonly reason: Reason;
+}
+
+/** Where a group's sticky id is read from, first match wins. */
+export type UnitSource = { readonly header: string } | { readonly cookie: string };
+
+/** `http:` or `https:` origin of an upstream, without path. */
+export interface Target {
+  readonly name: string;
+  readonly origin: string;
+  /** Location rewriting of this upstream's answers: `[from, to]` origins; `public` = the origin the client used. */
+  readonly rewriteLocation: readonly (readonly [from: string, to: string])[];
+  /** Name of the answer header that carries the build id, lower case, or null. */
+  readonly buildHeader: string | null;
+}
+
+export interface ShadowLimits {
+  readonly perSecondMax: number;
+  readonly inFlightMax: number;
+  readonly bodyBytesMax: number;
+  readonly timeoutMs: number;
+}
+
+export interface Group {
+  readonly name: string;
+  /** Hash seed of the group, fixed in the ledger at creation; a new one would reassign everybody. */
+  readonly groupId: string;
+  /** Number of ledger events of this group; what `--if-rev` compares. */
+  readonly rev: number;
+  /** Rises at every rollback. */
+  readonly epoch: number;
+  readonly stage: Stage;
+  /** Share the ledger allows, percent 0-100 in hundredths. */
+  readonly ceiling: number;
+  readonly stopped: Stop | null;
+  readonly service: Target;
+  readonly unit: readonly UnitSource[];
+  readonly routes: readonly Route[];
+  readonly shadowLimits: ShadowLimits;
+  readonly rules: readonly CompareRule[];
+}
+
+export interface Route {
+  /** `GET /api/v1/products/:id`, as written in the configuration; the label of metrics and evidence. */
+  readonly label: string;
+  /** Upper-case token, or `*` for any. */
+  readonly method: string;
+  readonly segments: readonly Segment[];
+  /** A safe method that nevertheless changes something (`GET /logout`): never copied. */
+  readonly effects: boolean;
+  readonly group: string;
+}
+
+export type Segment =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'parameter'; readonly name: string }
+  /** `*` at the end: the rest of the path, at least one segment. */
+  | { readonly kind: 'rest' };
+
+/** The immutable routing state; a request holds one from its head to its last byte. */
+export interface Snapshot {
+  /** Rises with every swap. */
+  readonly revision: number;
+  readonly legacy: Target;
+  readonly groups: ReadonlyMap<string, Group>;
+  /** Every route of every group, compiled by `buildTable` (core/match.ts). */
+  readonly table: RouteTable;
+}
+
+export interface RouteTable {
+  /** Next literal segment to its subtree. */
+  readonly literals: ReadonlyMap<string, RouteTable>;
+  readonly parameter: RouteTable | null;
+  /** Routes that end here, by method; `*` = any method. */
+  readonly here: ReadonlyMap<string, Route>;
+  /** Routes that take the rest of the path from here, by method. */
+  readonly rest: ReadonlyMap<string, Route>;
+}
+
+/** A request that passed admission: one reading, nothing ambiguous. */
+export interface Admitted {
+  readonly method: string;
+  /** The request target as received; these bytes are what is forwarded. */
+  readonly target: string;
+  /** Target without query. */
+  readonly path: string;
+  readonly host: string;
+  readonly fields: Fields;
+  /** The request asks for a protocol change. */
+  readonly upgrade: boolean;
+  /** It carries the shadow mark: it is a copy already. */
+  readonly marked: boolean;
+  readonly hasBody: boolean;
+}
+
+/** One whole answer, decoded from transfer coding but not from content coding. */
+export interface Captured {
+  readonly status: number;
+  readonly fields: Fields;
+  readonly body: Uint8Array;
+  /** The connection ended before the declared end. */
+  readonly truncated: boolean;
+}
+
+/** Why an eligible request was not compared. Closed set; every skip is counted under one of these. */
+export type SkipReason =
+  // policy
+  | 'killed'
+  | 'flag-off'
+  | 'flag-unknown'
+  | 'no-unit'
+  | 'unsafe-method'
+  | 'effectful-route'
+  | 'marked'
+  | 'upgrade'
+  // capacity
+  | 'rate'
+  | 'queue-full'
+  | 'memory'
+  | 'in-flight'
+  | 'stale'
+  | 'overload'
+  | 'breaker-open'
+  | 'draining'
+  // exchange
+  | 'too-large'
+  | 'stream'
+  | 'conditional'
+  | 'client-gone'
+  | 'fallback'
+  | 'legacy-failed'
+  | 'legacy-truncated'
+  | 'timeout'
+  | 'connection-reused'
+  // compare
+  | 'decoded-too-large'
+  | 'compare-budget'
+  | 'compare-failed';
+
+/** One finished exchange to be repeated on the other side and compared. Owned by the shadow side once offered. */
+export interface ShadowJob {
+  readonly group: Group;
+  readonly route: Route;
+  readonly requestId: string;
+  readonly unit: string | null;
+  /** The side that answered the client; the other one gets the copy. */
+  readonly primary: Side;
+  /** Where the copy goes. */
+  readonly target: Target;
+  /** Where the primary's answer came from; its Location rewriting applies to `answer`. */
+  readonly primaryTarget: Target;
+  /** Origin the client used, for Location rewriting: `http://host`. */
+  readonly publicOrigin: string;
+  readonly request: {
+    readonly method: string;
+    readonly target: string;
+    /** End-to-end fields as sent to the primary, Host included, without validators and forwarding metadata. */
+    readonly fields: Fields;
+    readonly body: Uint8Array;
+  };
+  /** The primary's answer as the client received it. */
+  readonly answer: Captured;
+  readonly durationMs: number;
+}
+
+/** What happened on one side of one request. */
+export interface Observation {
+  readonly group: string | null;
+  /** Route label or null. */
+  readonly route: string | null;
+  readonly unit: string | null;
+  readonly role: Role;
+  readonly reason: Reason;
+  /** The side the unit was assigned to; a fallback still counts against it. */
+  readonly assigned: Side;
+  /** The side whose answer the client got; null when nobody answered. */
+  readonly served: Side | null;
+  /** `OK`, or why the exchange failed. */
+  readonly outcome: 'OK' | ErrorCode;
+  readonly status: number;
+  /** Dispatch to the last byte of the answer, monotonic. */
+  readonly durationMs: number;
+  /** The method can change something (not GET, HEAD, OPTIONS). */
+  readonly unsafe: boolean;
+}
+
+/** A rule that narrows what counts as a difference. Data only. `router/core/compare/rules.ts` gives the meaning. */
+export interface CompareRule {
+  readonly path: string;
+  readonly action: string;
+  readonly owner: string;
+  readonly reason: string;
+  /** ISO date; after it the rule no longer applies. */
+  readonly expires: string;
+  readonly routes?: readonly string[];
+  readonly [parameter: string]: unknown;
+}
