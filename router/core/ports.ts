@@ -1,4 +1,6 @@
 /** The small ports at which the folders meet; joined in router/main.ts. Each has a complete in-memory twin. */
+import type { Actor, Happening, LedgerEvent } from './events.ts';
+import type { LedgerState } from './rollout.ts';
 import type { FlagIntent, Observation, ShadowJob, SkipReason, Snapshot, Subject } from './types.ts';
 
 /** Monotonic milliseconds measure, wall time only labels. */
@@ -71,6 +73,29 @@ export interface Recorder {
   observed(observation: Observation): void;
   /** A request that was eligible for comparison: `skipped` says why it is not compared, null that it was offered. */
   eligible(group: string, skipped: SkipReason | null): void;
+}
+
+/** Several happenings of one group by one actor, appended together or not at all. */
+export interface Append {
+  readonly group: string;
+  /** The group's rev this was decided on; null = whatever it is. */
+  readonly expectedRev: number | null;
+  readonly actor: Actor;
+  readonly happenings: readonly Happening[];
+}
+
+export type Appended =
+  | { readonly kind: 'appended'; readonly events: readonly LedgerEvent[] }
+  | { readonly kind: 'conflict'; readonly rev: number };
+
+export interface Ledger {
+  state(): LedgerState;
+  /** On disk when it returns; throws when it cannot be. `conflict`: the group moved on; read and decide again. */
+  append(what: Append): Appended;
+  /** Newest first, at most `limit`. `group` null = all. */
+  recent(group: string | null, limit: number): readonly LedgerEvent[];
+  /** Walks the whole chain and returns the number of events. Throws when it is broken. */
+  verify(): number;
 }
 
 export interface Log {

@@ -1,0 +1,140 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Envelope, Move, Problem, Receipt } from '../router/control/api.ts';
+import { CommandFailure, EXIT, type ExitCode } from './exit.ts';
+
+/** Longest wait for an answer; a move waits for the flag, which takes at most 10 s. */
+const ANSWER_MS = 20_000;
+
+export interface Client {
+  get<T>(path: string): Promise<Envelope<T>>;
+  post<T>(path: string, body: unknown, ifRev?: string): Promise<Envelope<T>>;
+}
+
+/**
+ * The data folder of the server to talk to: `--data`, else `FIG_DATA`, else `.fig` here or in a parent. Returns
+ * the path even when nothing is there yet.
+ */
+export function dataFolder(option: string | undefined): string {
+  const named = option ?? process.env['FIG_DATA'];
+  if (named !== undefined && named !== '') return resolve(named);
+  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, '.fig'))) return join(folder, '.fig');
+    if (dirname(folder) === folder) return resolve('.fig');
+  }
+}
+
+/** A client of the server that owns `data`. Throws CommandFailure when none has ever run there. */
+export function connect(data: string): Client {
+  const address = process.env['FIG_ADMIN'] ?? adminUrl(data);
+  const token = process.env['FIG_TOKEN'] ?? readToken(data);
+  const call = async <T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    ifRev?: string,
+  ): Promise<Envelope<T>> => {
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${token}`,
+      'fig-operator': operatorName(),
+    };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (ifRev !== undefined) headers['if-match'] = ifRev === '*' ? '*' : `"${ifRev}"`;
+    const response = await fetch(`${address}${path}`, {
+      method,
+      headers,
+      signal: AbortSignal.timeout(ANSWER_MS),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch((error: unknown) => {
+      if (error instanceof Error && error.name === 'TimeoutError') {
+        throw new CommandFailure(`no answer from ${address} within ${ANSWER_MS} ms`, EXIT.timeout);
+      }
+      throw new CommandFailure(`no server answers at ${address}`, EXIT.unreachable, 'fig up');
+    });
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text);
+    throw failureOf(response.status, text);
+  };
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body, ifRev) => call('POST', path, body, ifRev),
+  };
+}
+
+/** Sends one move. `ifRev` undefined: whatever the rev is. */
+export async function move(
+  client: Client,
+  group: string,
+  body: Move,
+  ifRev: string | undefined,
+): Promise<Receipt> {
+  const { data } = await client.post<Receipt>(
+    `/api/v1/groups/${encodeURIComponent(group)}/moves`,
+    body,
+    ifRev ?? '*',
+  );
+  return data;
+}
+
+function adminUrl(data: string): string {
+  const file = join(data, 'admin.json');
+  if (!existsSync(file)) {
+    throw new CommandFailure(
+      `no server has run with the data folder ${data}`,
+      EXIT.unreachable,
+      'fig up, or name the folder with --data',
+    );
+  }
+  const { url }: { url?: unknown } = JSON.parse(readFileSync(file, 'utf8'));
+  if (typeof url !== 'string')
+    throw new CommandFailure(`${file} is damaged; start the server again`, EXIT.unreachable, 'fig up');
+  return url;
+}
+
+function readToken(data: string): string {
+  try {
+    return readFileSync(join(data, 'admin.token'), 'utf8').trim();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new CommandFailure(
+      `the admin token in ${data} cannot be read (${code}); set FIG_TOKEN or use the account that runs the server`,
+      EXIT.denied,
+    );
+  }
+}
+
+function failureOf(status: number, text: string): CommandFailure {
+  let problem: Partial<Problem> = {};
+  try {
+    problem = JSON.parse(text);
+  } catch {
+    problem = { detail: `the server answered ${status} without a reason` };
+  }
+  const details = problem.errors?.map((fault) => `${fault.pointer}: ${fault.detail}`).join('; ');
+  const message =
+    details === undefined
+      ? (problem.detail ?? `the server answered ${status}`)
+      : `${problem.detail}: ${details}`;
+  return new CommandFailure(message, exitOf(status), problem.next ?? null, problem);
+}
+
+function exitOf(status: number): ExitCode {
+  if (status === 401 || status === 403 || status === 429) return EXIT.denied;
+  if (status === 409 || status === 412) return EXIT.conflict;
+  if (status === 400 || status === 404 || status === 428) return EXIT.usage;
+  return EXIT.failed;
+}
+
+function operatorName(): string {
+  const name = process.env['FIG_OPERATOR'] ?? accountName();
+  return name.replaceAll(/[^\w.@-]/g, '_').slice(0, 64);
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown'; // An account without a name (containers): the label says so.
+  }
+}

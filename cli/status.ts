@@ -1,0 +1,173 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Comparisons, Envelope, GroupStatus, StatusData } from '../router/control/api.ts';
+import { type Client, connect, dataFolder } from './client.ts';
+import { CommandFailure, EXIT } from './exit.ts';
+import { age, bar, count, duration, percent, print, table } from './ui.ts';
+
+interface StatusOptions {
+  readonly watch?: boolean;
+  readonly every: number;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+export function addStatus(program: Command): void {
+  program
+    .command('status')
+    .argument('[group]', 'only this group, in full')
+    .option('--watch', 'keep printing; a terminal is redrawn, anything else gets a line per change')
+    .option('--every <ms>', 'how often --watch asks', everyArgument, 1_000)
+    .option('--data <folder>', 'data folder of the server')
+    .option('--json', 'print JSON; with --watch one object per line')
+    .description('where every group stands, what it waits for, and the next command')
+    .action(async (group: string | undefined, options: StatusOptions) => {
+      const client = connect(dataFolder(options.data));
+      if (options.watch) await watch(client, group, options);
+      else show(await status(client, group), group, options);
+    });
+}
+
+async function status(client: Client, group: string | undefined): Promise<Envelope<StatusData>> {
+  const reply = await client.get<StatusData>('/api/v1/status');
+  if (group === undefined) return reply;
+  const groups = reply.data.groups.filter((candidate) => candidate.group === group);
+  if (groups.length === 0) {
+    const known = reply.data.groups.map((candidate) => candidate.group).join(', ');
+    throw new CommandFailure(
+      `there is no group "${group}"; known: ${known || 'none'}`,
+      EXIT.usage,
+      'fig status',
+    );
+  }
+  return { ...reply, data: { ...reply.data, groups } };
+}
+
+/** Until the reader or the server goes away. Prints nothing while nothing changes. */
+async function watch(client: Client, group: string | undefined, options: StatusOptions): Promise<never> {
+  let last = '';
+  for (;;) {
+    const reply = await status(client, group);
+    const text = options.json ? JSON.stringify(reply) : render(reply, group);
+    if (text !== last) {
+      if (process.stdout.isTTY && !options.json) process.stdout.write(`\u001b[H\u001b[J${clipped(text)}\n`);
+      else print(text);
+      last = text;
+    }
+    await new Promise((resolve) => setTimeout(resolve, options.every));
+  }
+}
+
+function show(reply: Envelope<StatusData>, group: string | undefined, options: StatusOptions): void {
+  print(options.json ? JSON.stringify(reply) : render(reply, group));
+}
+
+function render(reply: Envelope<StatusData>, group: string | undefined): string {
+  const { data, at } = reply;
+  const head = `${flagLine(data)}\n`;
+  if (data.groups.length === 0)
+    return `${head}no groups: every request goes to legacy (${count(data.ungrouped)} so far)`;
+  if (group !== undefined) return head + data.groups.map((g) => full(g, at)).join('\n\n');
+  const rows = data.groups.map((g) => [
+    g.group,
+    stageText(g),
+    bar(g.share.effective),
+    shareText(g),
+    comparedText(g.comparisons),
+    g.waiting[0] ?? g.next ?? '',
+  ]);
+  return head + table([['GROUP', 'STAGE', 'SHARE', '', 'COMPARED', 'WAITING OR NEXT'], ...rows]);
+}
+
+function flagLine({ flags, snapshot, traffic }: StatusData): string {
+  const state =
+    flags.data === 'none'
+      ? 'never read'
+      : flags.data === 'backup'
+        ? 'from an earlier run'
+        : flags.stale
+          ? 'stale'
+          : 'fresh';
+  const error = flags.lastError === null ? '' : `; ${flags.lastError}`;
+  return `traffic ${traffic}   snapshot ${snapshot}   flags ${flags.source}, ${state}${error}`;
+}
+
+function full(g: GroupStatus, now: string): string {
+  const { share, traffic, comparisons } = g;
+  const last =
+    g.last === null
+      ? ''
+      : `${g.last.by} · ${age(g.last.at, now)} ago${g.last.reason === null ? '' : ` · "${g.last.reason}"`}`;
+  const rows = [
+    [
+      g.group,
+      `${stageText(g)}, ${g.routes.length} ${g.routes.length === 1 ? 'route' : 'routes'} -> ${g.service}   rev ${g.rev} · ${last}`,
+    ],
+    [
+      'share',
+      `${bar(share.effective)}  asked ${percent(share.asked)}  effective ${percent(share.effective)}  ${measuredText(g)}`,
+    ],
+    [
+      'requests',
+      `legacy ${count(traffic.legacy.requests)} (${count(traffic.legacy.failures)} failed)   service ${count(traffic.service.requests)} (${count(traffic.service.failures)} failed, ${count(traffic.fallbacks)} answered by legacy)`,
+    ],
+  ];
+  if (traffic.withoutUnit > 0)
+    rows.push([
+      'no unit',
+      `${count(traffic.withoutUnit)} requests carried no id and stayed on their safe side`,
+    ]);
+  if (traffic.unsafeByService > 0)
+    rows.push([
+      'data',
+      `${count(traffic.unsafeByService)} writes answered by the service; it may hold the only copy`,
+    ]);
+  rows.push([
+    'compared',
+    `${comparedText(comparisons)}, ${count(comparisons.causes)} ${comparisons.causes === 1 ? 'cause' : 'causes'}; shadow asked ${percent(g.shadow.asked)}`,
+  ]);
+  const skipped = skippedText(comparisons);
+  if (skipped !== '') rows.push(['skipped', skipped]);
+  rows.push(['waiting', g.waiting.length === 0 ? 'nothing' : g.waiting.join('; ')]);
+  rows.push(['next', g.next ?? '-'], ['back', g.back ?? '-']);
+  return table(rows);
+}
+
+function measuredText({ share, traffic }: GroupStatus): string {
+  if (share.measured === null) return 'measured: no unit seen yet';
+  const { percent: measured, lower, upper, units } = share.measured;
+  const requests = traffic.legacy.requests + traffic.service.requests;
+  return `measured ${percent(measured)} [${lower.toFixed(1)}, ${upper.toFixed(1)}] over ${count(units)} units; ${percent((100 * traffic.service.requests) / Math.max(1, requests))} of requests`;
+}
+
+function stageText(g: GroupStatus): string {
+  return g.stopped === null ? g.stage : `${g.stage}, ${g.stopped}`;
+}
+
+function shareText({ share }: GroupStatus): string {
+  const measured = share.measured === null ? 'no unit seen' : `measured ${percent(share.measured.percent)}`;
+  return `asked ${percent(share.asked)}, ${measured}`;
+}
+
+function comparedText({ same, ignored, different }: Comparisons): string {
+  const compared = same + ignored + different;
+  return compared === 0 ? 'nothing' : `${count(different)} of ${count(compared)} different`;
+}
+
+function skippedText({ skipped }: Comparisons): string {
+  return Object.entries(skipped)
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, n]) => `${count(n)} ${reason}`)
+    .join(', ');
+}
+
+function clipped(text: string): string {
+  const rows = process.stdout.rows - 1;
+  return text.split('\n').slice(0, rows).join('\n');
+}
+
+function everyArgument(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 250 || value > 60_000)
+    throw new InvalidArgumentError(`expected ${duration(250)} to 60000 ms`);
+  return value;
+}

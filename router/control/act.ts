@@ -1,0 +1,134 @@
+import type { Actor } from '../core/events.ts';
+import type { Appended, Clock, Ledger, Log } from '../core/ports.ts';
+import { type Command, type GroupState, plan } from '../core/rollout.ts';
+import type { Stop } from '../core/types.ts';
+import type { FlagReceipt, Position, Receipt } from './api.ts';
+import type { Converge } from './converge.ts';
+import type { Routing } from './routing.ts';
+import type { Traffic } from './traffic.ts';
+
+/** How the data plane tells when the service last got a request; joined in main.ts. */
+export interface ServiceWatch {
+  /** `lastStartedAt`: monotonic ms of the newest request that began towards the service, or null. */
+  service(group: string): { readonly inFlight: number; readonly lastStartedAt: number | null };
+}
+
+export type MoveResult =
+  | { readonly kind: 'receipt'; readonly receipt: Receipt }
+  | { readonly kind: 'refused'; readonly why: string; readonly next: string }
+  | { readonly kind: 'conflict'; readonly rev: number; readonly last: GroupState['last'] }
+  | { readonly kind: 'unknown-group' };
+
+export interface Actions {
+  /**
+   * Carries out one command. `ifRev`: only if the group's rev is still that one. Resolves when the flag was
+   * read back, or could not be within the flag deadline; the routing changed long before.
+   */
+  move(group: string, command: Command, actor: Actor, ifRev: number | null): Promise<MoveResult>;
+}
+
+interface ActDeps {
+  readonly ledger: Ledger;
+  readonly routing: Routing;
+  readonly traffic: Traffic;
+  readonly converge: Converge;
+  readonly service: ServiceWatch;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * The only place where a command becomes an action. Moves towards the service are recorded first and visible
+ * after; a rollback or a kill is visible first and recorded at once after, so that a full disk cannot delay it.
+ */
+export function createActions(deps: ActDeps): Actions {
+  const { ledger, routing, traffic, converge, clock } = deps;
+
+  const record = (
+    group: string,
+    actor: Actor,
+    ifRev: number | null,
+    planned: Plan,
+  ): Appended | { kind: 'failed' } => {
+    try {
+      return ledger.append({ group, actor, expectedRev: ifRev, happenings: planned });
+    } catch (error) {
+      deps.log.error('ledger-append-failed', { group, error: String(error) });
+      return { kind: 'failed' };
+    }
+  };
+
+  return {
+    async move(group, command, actor, ifRev) {
+      const before = ledger.state().groups.get(group);
+      if (before === undefined) return { kind: 'unknown-group' };
+      const planned = plan(before, command);
+      if (planned.kind === 'refused') return planned;
+      const acceptedAt = clock.now();
+      const wall = clock.wall();
+      const from = positionOf(routing, before);
+
+      const stop = stopOf(command);
+      if (stop !== null && planned.events.length > 0) routing.stop(group, stop);
+      const recorded = record(group, actor, stop === null ? ifRev : null, planned.events);
+      if (recorded.kind === 'conflict') return { kind: 'conflict', rev: recorded.rev, last: before.last };
+      if (recorded.kind === 'failed' && stop === null) {
+        return {
+          kind: 'refused',
+          why: 'the ledger could not be written; nothing was changed',
+          next: `fig status ${group}`,
+        };
+      }
+      const recordedMs = recorded.kind === 'failed' ? null : clock.now() - acceptedAt;
+      // Until it is recorded the stop itself holds the traffic back; after that the ledger does.
+      const snapshot = recorded.kind === 'failed' ? routing.get() : routing.refresh(group);
+      const appliedMs = clock.now() - acceptedAt;
+
+      const after = ledger.state().groups.get(group) ?? before;
+      if (after.share !== before.share || after.stage !== before.stage) traffic.restart(group);
+      deps.log.info('move', {
+        group,
+        kind: command.kind,
+        actor: actor.id,
+        rev: after.rev,
+        snapshot: snapshot.revision,
+      });
+      const flag: FlagReceipt =
+        planned.events.length === 0 ? { state: 'none' } : await converge.settle(group, acceptedAt);
+      const { inFlight, lastStartedAt } = deps.service.service(group);
+      const receipt: Receipt = {
+        group,
+        kind: command.kind,
+        status: planned.events.length === 0 ? 'already-there' : 'moved',
+        actor,
+        reason: command.reason,
+        acceptedAt: new Date(wall).toISOString(),
+        from,
+        to: positionOf(routing, ledger.state().groups.get(group) ?? after),
+        snapshot: snapshot.revision,
+        appliedMs,
+        recordedMs,
+        service: {
+          inFlight,
+          lastStartedMs:
+            lastStartedAt === null || lastStartedAt < acceptedAt ? null : lastStartedAt - acceptedAt,
+        },
+        flag,
+        unsafeByService: traffic.of(group).unsafeByService,
+      };
+      return { kind: 'receipt', receipt };
+    },
+  };
+}
+
+type Plan = Extract<ReturnType<typeof plan>, { kind: 'events' }>['events'];
+
+function stopOf(command: Command): Stop | null {
+  if (command.kind === 'rollback') return 'tripped';
+  return command.kind === 'kill' ? 'killed' : null;
+}
+
+function positionOf(routing: Routing, group: GroupState): Position {
+  const stopped = routing.get().groups.get(group.name)?.stopped ?? null;
+  return { stage: group.stage, share: group.share, shadow: group.shadowShare, stopped, rev: group.rev };
+}

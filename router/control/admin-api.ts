@@ -1,0 +1,305 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
+import { z } from 'zod';
+import { assertNever } from '../core/assert.ts';
+import type { Actor } from '../core/events.ts';
+import type { Clock, Ledger, Log } from '../core/ports.ts';
+import type { Command } from '../core/rollout.ts';
+import type { Actions, MoveResult } from './act.ts';
+import type { Envelope, ExplainRequest, Explanation, Move, Problem, StatusData } from './api.ts';
+
+export interface AdminDeps {
+  /** Bearer token; compared in constant time. */
+  readonly token: string;
+  readonly actions: Actions;
+  readonly ledger: Pick<Ledger, 'recent'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  status(): StatusData;
+  explain(request: ExplainRequest): Explanation;
+  /** Causes of a group's differences, worst first; null for an unknown group. */
+  causes(group: string): unknown;
+  /** One cause with its examples, or null. */
+  cause(group: string, id: string): unknown;
+  /** Null: ready. Otherwise what is missing, in words. */
+  notReady(): string | null;
+}
+
+const BODY_BYTES_MAX = 262_144;
+const FAILED_LOGINS_PER_MINUTE_MAX = 10;
+const HISTORY_MAX = 1_000;
+
+const reason = z.string().max(1_000).optional();
+const percent = z
+  .number()
+  .min(0)
+  .max(100)
+  .refine(
+    (share) => Math.abs(share * 100 - Math.round(share * 100)) < 1e-9,
+    'expected hundredths of a percent at most',
+  );
+const moveBody = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('shadow'), sample: z.int().min(0).max(100), reason }),
+  z.strictObject({ kind: z.literal('shift'), share: percent, reason }),
+  z.strictObject({
+    kind: z.literal('stage'),
+    to: z.enum(['legacy', 'shadow', 'canary', 'live', 'sealed', 'retired']),
+    reason,
+  }),
+  z.strictObject({ kind: z.literal('rollback'), reason }),
+  z.strictObject({ kind: z.literal('kill'), reason }),
+  z.strictObject({ kind: z.literal('release'), reason }),
+]) satisfies z.ZodType<Move>;
+const explainBody = z.strictObject({
+  method: z.string().min(1).max(32),
+  target: z.string().min(1).max(8_192),
+  headers: z
+    .array(z.tuple([z.string(), z.string()]))
+    .max(128)
+    .default([]),
+}) satisfies z.ZodType<ExplainRequest>;
+const historyQuery = z.object({
+  group: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(HISTORY_MAX).default(50),
+});
+
+/** The admin API: its own listener, loopback only, a token on everything but the health checks. */
+export function createAdminApi(deps: AdminDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(loopbackHostOnly);
+  app.get('/livez', (_request, response) => void response.type('text/plain').send('ok\n'));
+  app.get('/readyz', (_request, response) => {
+    const missing = deps.notReady();
+    response
+      .status(missing === null ? 200 : 503)
+      .type('text/plain')
+      .send(missing === null ? 'ok\n' : `${missing}\n`);
+  });
+  app.use(ownOriginOnly);
+  app.use(tokenOnly(deps.token, deps.clock));
+  app.use(express.json({ limit: BODY_BYTES_MAX, strict: true }));
+
+  const reply = <T>(response: Response, schema: string, data: T) => {
+    const envelope: Envelope<T> = { schema, at: new Date(deps.clock.wall()).toISOString(), data };
+    response.set('Cache-Control', 'no-store').json(envelope);
+  };
+
+  app.get('/api/v1/status', (_request, response) => reply(response, 'fig.status/1', deps.status()));
+  app.get('/api/v1/groups/:group', (request, response) => {
+    const group = deps.status().groups.find((candidate) => candidate.group === request.params.group);
+    if (group === undefined) return unknownGroup(deps, response, request.params.group);
+    response.set('ETag', `"${group.rev}"`);
+    return reply(response, 'fig.group/1', group);
+  });
+  app.post('/api/v1/groups/:group/moves', async (request, response) => {
+    const body = moveBody.safeParse(request.body);
+    if (!body.success) return invalid(response, body.error);
+    const rev = expectedRev(request, body.data);
+    if (rev === 'missing')
+      return problem(
+        response,
+        428,
+        'PRECONDITION_MISSING',
+        'a move needs If-Match with the rev you have seen, or * for any',
+        `fig status ${request.params.group}`,
+      );
+    if (rev === 'malformed') return problem(response, 400, 'INVALID', 'If-Match must be "REV" or *');
+    const result = await deps.actions.move(
+      request.params.group,
+      toCommand(body.data),
+      operator(request),
+      rev,
+    );
+    return answerMove(deps, response, request.params.group, result, reply);
+  });
+  app.get('/api/v1/groups/:group/causes', (request, response) => {
+    const causes = deps.causes(request.params.group);
+    return causes === null
+      ? unknownGroup(deps, response, request.params.group)
+      : reply(response, 'fig.diffs/1', causes);
+  });
+  app.get('/api/v1/groups/:group/causes/:id', (request, response) => {
+    const { group, id } = request.params;
+    const cause = deps.cause(group, id);
+    return cause === null
+      ? problem(response, 404, 'NOT_FOUND', `${group} has no cause ${id}`, `fig diffs ${group}`)
+      : reply(response, 'fig.diff/1', cause);
+  });
+  app.get('/api/v1/ledger', (request, response) => {
+    const query = historyQuery.safeParse(request.query);
+    if (!query.success) return invalid(response, query.error);
+    return reply(response, 'fig.history/1', {
+      events: deps.ledger.recent(query.data.group ?? null, query.data.limit),
+    });
+  });
+  app.post('/api/v1/explain', (request, response) => {
+    const body = explainBody.safeParse(request.body);
+    return body.success
+      ? reply(response, 'fig.explain/1', deps.explain(body.data))
+      : invalid(response, body.error);
+  });
+  app.use((_request, response) => problem(response, 404, 'NOT_FOUND', 'there is no such resource'));
+  app.use(failure(deps.log));
+  return app;
+}
+
+/** A page of a foreign name that resolves to loopback must not reach the API (DNS rebinding): RFC 9110 §15.5.20. */
+const loopbackHostOnly: RequestHandler = (request, response, next) => {
+  const host = request.headers.host ?? '';
+  if (/^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d{1,5})?$/.test(host)) return next();
+  problem(response, 421, 'HOST_UNKNOWN', 'this API answers only to its loopback address');
+};
+
+/** Browsers send Origin with what matters; a foreign page has no business here. */
+const ownOriginOnly: RequestHandler = (request, response, next) => {
+  const { origin, host } = request.headers;
+  const site = request.headers['sec-fetch-site'];
+  const own = origin === undefined || origin === `http://${host}`;
+  if (own && (site === undefined || site === 'same-origin' || site === 'none')) return next();
+  problem(response, 403, 'ORIGIN_FOREIGN', 'this API is not for other pages');
+};
+
+function tokenOnly(token: string, clock: Pick<Clock, 'now'>): RequestHandler {
+  const expected = createHash('sha256').update(token).digest();
+  let failures: number[] = [];
+  return (request, response, next) => {
+    const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
+    if (timingSafeEqual(createHash('sha256').update(given).digest(), expected)) return next();
+    failures = failures.filter((at) => clock.now() - at < 60_000);
+    if (failures.length >= FAILED_LOGINS_PER_MINUTE_MAX) {
+      response.set('Retry-After', '60');
+      return problem(response, 429, 'TOO_MANY_FAILURES', 'too many wrong tokens in the last minute');
+    }
+    failures.push(clock.now());
+    response.set('WWW-Authenticate', 'Bearer');
+    problem(
+      response,
+      401,
+      'NOT_AUTHENTICATED',
+      given === '' ? 'a bearer token is needed' : 'the token is wrong',
+      'read the token from admin.token in the data folder',
+    );
+  };
+}
+
+/** A rollback or a kill is legal whatever the rev is; every other move says which state it was decided on. */
+function expectedRev(request: Request, move: Move): number | null | 'missing' | 'malformed' {
+  const header = request.headers['if-match'];
+  if (header === undefined) return move.kind === 'rollback' || move.kind === 'kill' ? null : 'missing';
+  if (header === '*') return null;
+  const rev = /^"(\d{1,15})"$/.exec(header)?.[1];
+  return rev === undefined ? 'malformed' : Number(rev);
+}
+
+function toCommand(move: Move): Command {
+  return { ...move, reason: move.reason ?? null };
+}
+
+/** Who is at the keyboard, as the client says; it is a label, the token is the authority. */
+function operator(request: Request): Actor {
+  const name = /^[\w.@-]{1,64}$/.exec(request.get('fig-operator') ?? '')?.[0];
+  return { kind: 'operator', id: name ?? 'unknown' };
+}
+
+function answerMove(
+  deps: AdminDeps,
+  response: Response,
+  group: string,
+  result: MoveResult,
+  reply: <T>(r: Response, s: string, d: T) => void,
+): void {
+  switch (result.kind) {
+    case 'receipt':
+      reply(response, 'fig.receipt/1', result.receipt);
+      break;
+    case 'refused':
+      problem(response, 409, 'MOVE_ILLEGAL', result.why, result.next);
+      break;
+    case 'conflict': {
+      const { rev, last } = result;
+      problem(
+        response,
+        412,
+        'REV_MOVED',
+        `${group} moved on: found rev ${rev} (${last.type} by ${last.by})`,
+        `fig status ${group}`,
+      );
+      break;
+    }
+    case 'unknown-group':
+      unknownGroup(deps, response, group);
+      break;
+    default:
+      assertNever(result);
+  }
+}
+
+function unknownGroup(deps: AdminDeps, response: Response, group: string): void {
+  const known = deps.status().groups.map((candidate) => candidate.group);
+  problem(
+    response,
+    404,
+    'GROUP_UNKNOWN',
+    `there is no group "${group}"; known: ${known.join(', ') || 'none'}`,
+    'fig status',
+  );
+}
+
+function invalid(response: Response, error: z.ZodError): void {
+  const errors = error.issues.map((issue) => ({
+    pointer: `/${issue.path.map(String).join('/')}`,
+    detail: issue.message,
+  }));
+  problem(
+    response,
+    400,
+    'INVALID',
+    `${errors.length} ${errors.length === 1 ? 'fault' : 'faults'} in the request`,
+    undefined,
+    errors,
+  );
+}
+
+function problem(
+  response: Response,
+  status: number,
+  code: string,
+  detail: string,
+  next?: string,
+  errors?: Problem['errors'],
+): void {
+  const body: Problem = {
+    type: `urn:strangler-fig:error:${code}`,
+    title: code.toLowerCase().replaceAll('_', ' '),
+    status,
+    detail,
+    code,
+    ...(errors === undefined ? {} : { errors }),
+    ...(next === undefined ? {} : { next }),
+  };
+  response.status(status).type('application/problem+json').send(JSON.stringify(body));
+}
+
+function failure(log: Log): ErrorRequestHandler {
+  return (error: unknown, _request, response, _next) => {
+    const status =
+      typeof error === 'object' && error !== null && 'status' in error && typeof error.status === 'number'
+        ? error.status
+        : 500;
+    if (status === 413)
+      return problem(response, 413, 'BODY_LARGE', `the body is larger than ${BODY_BYTES_MAX} bytes`);
+    if (status >= 400 && status < 500)
+      return problem(response, status, 'INVALID', 'the request body is not JSON');
+    log.error('admin-failed', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    return problem(response, 500, 'FIG_INTERNAL', 'the admin API failed; the log says more');
+  };
+}

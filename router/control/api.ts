@@ -1,0 +1,170 @@
+/** The wire types of the admin API: all that the command line and the console may see. */
+import type { Actor } from '../core/events.ts';
+import type { FlagShare, FlagStatus } from '../core/ports.ts';
+import type { SkipReason, Stage, Stop } from '../core/types.ts';
+
+export interface Envelope<T> {
+  /** `fig.status/1` */
+  readonly schema: string;
+  /** RFC 3339 UTC. */
+  readonly at: string;
+  readonly data: T;
+}
+
+export interface StatusData {
+  readonly snapshot: number;
+  readonly traffic: string;
+  /** Requests outside every group, since start. */
+  readonly ungrouped: number;
+  readonly flags: FlagStatus & { readonly source: 'embedded' | 'unleash'; readonly writable: boolean };
+  readonly ledger: { readonly events: number };
+  readonly groups: readonly GroupStatus[];
+}
+
+export interface GroupStatus {
+  readonly group: string;
+  readonly service: string;
+  readonly routes: readonly string[];
+  readonly stage: Stage;
+  readonly stopped: Stop | null;
+  readonly rev: number;
+  readonly epoch: number;
+  readonly last: {
+    readonly at: string;
+    readonly by: string;
+    readonly type: string;
+    readonly reason: string | null;
+  } | null;
+  readonly share: ShareStatus;
+  readonly shadow: { readonly asked: number; readonly flag: FlagShare };
+  readonly traffic: {
+    readonly since: string;
+    readonly legacy: SideTraffic;
+    readonly service: SideTraffic;
+    readonly withoutUnit: number;
+    readonly fallbacks: number;
+    readonly unsafeByService: number;
+  };
+  readonly comparisons: Comparisons;
+  /** Why nothing moves, in sentences; empty when nothing is waited for. */
+  readonly waiting: readonly string[];
+  /** The command that moves the group on, and the one that takes it back. */
+  readonly next: string | null;
+  readonly back: string | null;
+}
+
+export interface SideTraffic {
+  readonly requests: number;
+  readonly failures: number;
+  readonly units: number;
+}
+
+/** All in percent of units. */
+export interface ShareStatus {
+  /** What the ledger holds. */
+  readonly asked: number;
+  /** What the flag says. */
+  readonly flag: FlagShare;
+  /** What follows from stage, stop, ceiling and flag. */
+  readonly effective: number;
+  /** What was counted since the group last moved; null while no unit was seen. */
+  readonly measured: {
+    readonly percent: number;
+    readonly lower: number;
+    readonly upper: number;
+    readonly units: number;
+  } | null;
+}
+
+export interface Comparisons {
+  readonly eligible: number;
+  readonly same: number;
+  readonly ignored: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  readonly causes: number;
+}
+
+export type Move =
+  | { readonly kind: 'shadow'; readonly sample: number; readonly reason?: string | undefined }
+  | { readonly kind: 'shift'; readonly share: number; readonly reason?: string | undefined }
+  | { readonly kind: 'stage'; readonly to: Stage; readonly reason?: string | undefined }
+  | { readonly kind: 'rollback'; readonly reason?: string | undefined }
+  | { readonly kind: 'kill'; readonly reason?: string | undefined }
+  | { readonly kind: 'release'; readonly reason?: string | undefined };
+
+/** What a move did, with times in ms after it was accepted. */
+export interface Receipt {
+  readonly group: string;
+  readonly kind: Move['kind'];
+  /** `already-there`: nothing had to change. */
+  readonly status: 'moved' | 'already-there';
+  readonly actor: Actor;
+  readonly reason: string | null;
+  readonly acceptedAt: string;
+  readonly from: Position;
+  readonly to: Position;
+  readonly snapshot: number;
+  /** Until the new routing state was in force in the data plane. */
+  readonly appliedMs: number;
+  /** Until the ledger had it; null when it could not be written (then it is in force, but only until a restart). */
+  readonly recordedMs: number | null;
+  /** The service's requests: the last one that began after the decision (null: none), and those still running. */
+  readonly service: { readonly lastStartedMs: number | null; readonly inFlight: number };
+  readonly flag: FlagReceipt;
+  /** Writes only the service has answered since it started; it may hold the only copy. */
+  readonly unsafeByService: number;
+}
+
+export interface Position {
+  readonly stage: Stage;
+  readonly share: number;
+  readonly shadow: number;
+  readonly stopped: Stop | null;
+  readonly rev: number;
+}
+
+/** `none`: no flag had to change. `verified`: written, read back, and seen by the data plane's reader. */
+export type FlagReceipt =
+  | { readonly state: 'none' }
+  | { readonly state: 'verified'; readonly verifiedMs: number }
+  | { readonly state: 'pending'; readonly why: string };
+
+export interface ExplainRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+export interface Explanation {
+  readonly refused: { readonly code: string; readonly status: number; readonly text: string } | null;
+  readonly route: { readonly label: string; readonly group: string } | null;
+  readonly unit: { readonly key: string; readonly source: string; readonly position: number } | null;
+  readonly unitSources: readonly string[];
+  readonly flag: {
+    readonly serve: string;
+    readonly shadow: string;
+    readonly cause: string;
+    readonly share: FlagShare;
+  } | null;
+  readonly ledger: {
+    readonly stage: Stage;
+    readonly ceiling: number;
+    readonly rev: number;
+    readonly stopped: Stop | null;
+  } | null;
+  readonly answer: { readonly side: 'legacy' | 'service'; readonly target: string; readonly reason: string };
+  /** `copied`, `not compared`, or the reason of the skip. */
+  readonly shadow: string;
+}
+
+/** RFC 9457, with every fault and the command that helps. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  readonly next?: string;
+}

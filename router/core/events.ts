@@ -1,0 +1,65 @@
+import type { Stage } from './types.ts';
+
+/** Who did it. `engine` = the program itself, `dataplane` = a stop that was visible before it was recorded. */
+export interface Actor {
+  readonly kind: 'operator' | 'engine' | 'dataplane';
+  readonly id: string;
+}
+
+/**
+ * What can happen to a group. Shares are percent, 0-100 in hundredths. An intent is written before the flag is
+ * touched; `…verified` names the intent (`of` = its seq) whose value was read back.
+ */
+export type Happening =
+  | { readonly type: 'group.created'; readonly body: { readonly groupId: string } }
+  | {
+      readonly type: 'stage.changed';
+      readonly body: { readonly from: Stage; readonly to: Stage; readonly reason: string | null };
+    }
+  | {
+      readonly type: 'share.intended';
+      readonly body: { readonly from: number; readonly to: number; readonly reason: string | null };
+    }
+  | { readonly type: 'share.verified'; readonly body: { readonly of: number; readonly readBack: number } }
+  | {
+      readonly type: 'shadow.intended';
+      readonly body: { readonly from: number; readonly to: number; readonly reason: string | null };
+    }
+  | { readonly type: 'shadow.verified'; readonly body: { readonly of: number; readonly readBack: number } }
+  | { readonly type: 'kill.set'; readonly body: { readonly reason: string | null } }
+  | { readonly type: 'kill.cleared'; readonly body: { readonly reason: string | null } }
+  | {
+      readonly type: 'rollback.decided';
+      readonly body: {
+        readonly from: number;
+        readonly stage: 'canary' | 'live';
+        readonly epoch: number;
+        readonly reason: string | null;
+      };
+    }
+  | {
+      readonly type: 'override.detected';
+      readonly body: { readonly flag: 'serve' | 'shadow'; readonly expected: number; readonly seen: string };
+    };
+
+/** One entry of the ledger: append-only, chained by hash. */
+export type LedgerEvent = Happening & {
+  /** 1, 2, 3 … over the whole ledger. */
+  readonly seq: number;
+  /** 1, 2, 3 … within the group; what `--if-rev` compares. */
+  readonly rev: number;
+  readonly group: string;
+  /** RFC 3339 UTC with milliseconds; a label, nothing is computed from it. */
+  readonly at: string;
+  readonly actor: Actor;
+  /** Fencing token of the writer; never lower than one already in the ledger. */
+  readonly token: number;
+  /** Idempotency key, unique in the ledger. */
+  readonly key: string;
+  /** Hash of the event before, 64 zeros for the first. */
+  readonly prev: string;
+  /** SHA-256 over the canonical form (RFC 8785) of everything else, lower-case hex. */
+  readonly hash: string;
+};
+
+export const GENESIS = '0'.repeat(64);

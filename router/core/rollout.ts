@@ -1,0 +1,276 @@
+import { assertNever } from './assert.ts';
+import type { Happening, LedgerEvent } from './events.ts';
+import type { Stage } from './types.ts';
+
+/** A share that was decided but not yet read back from the flag. */
+export interface Intent {
+  readonly seq: number;
+  readonly to: number;
+}
+
+/** What the ledger says about one group. */
+export interface GroupState {
+  readonly name: string;
+  readonly groupId: string;
+  readonly rev: number;
+  /** The rev of the newest decision: acknowledgements of a flag raise `rev` but not this. */
+  readonly decidedRev: number;
+  readonly epoch: number;
+  readonly stage: Stage;
+  /** The share of units the ledger allows to the service, percent; the ceiling of the serve flag. */
+  readonly share: number;
+  /** The share of units whose requests are copied, percent. */
+  readonly shadowShare: number;
+  readonly killed: boolean;
+  readonly pendingServe: Intent | null;
+  readonly pendingShadow: Intent | null;
+  /** What somebody else made of a flag, in words; recorded once, until the flag is ours again. */
+  readonly foreign: { readonly serve: string | null; readonly shadow: string | null };
+  /** The newest decision, for people. */
+  readonly last: {
+    readonly seq: number;
+    readonly at: string;
+    readonly by: string;
+    readonly type: string;
+    readonly reason: string | null;
+  };
+}
+
+export interface LedgerState {
+  readonly seq: number;
+  readonly groups: ReadonlyMap<string, GroupState>;
+}
+
+export const EMPTY_LEDGER: LedgerState = { seq: 0, groups: new Map() };
+
+/** State is `events.reduce(fold, EMPTY_LEDGER)`. Throws RangeError on an event no state allows; its text names the seq. */
+export function fold(state: LedgerState, event: LedgerEvent): LedgerState {
+  const known = state.groups.get(event.group);
+  if (event.seq !== state.seq + 1)
+    throw new RangeError(`ledger event ${event.seq}: expected seq ${state.seq + 1}`);
+  if ((known === undefined) !== (event.type === 'group.created')) {
+    throw new RangeError(
+      `ledger event ${event.seq}: ${event.type} of group "${event.group}", which ${known === undefined ? 'does not exist' : 'exists'}`,
+    );
+  }
+  const before = known ?? newGroup(event);
+  if (event.rev !== before.rev + 1)
+    throw new RangeError(
+      `ledger event ${event.seq}: expected rev ${before.rev + 1} of group "${event.group}"`,
+    );
+  const groups = new Map(state.groups);
+  const acknowledgement = event.type === 'share.verified' || event.type === 'shadow.verified';
+  const newest = acknowledgement ? {} : { decidedRev: event.rev, last: lastOf(event) };
+  groups.set(event.group, { ...applied(before, event), rev: event.rev, ...newest });
+  return { seq: event.seq, groups };
+}
+
+function applied(group: GroupState, event: LedgerEvent): GroupState {
+  switch (event.type) {
+    case 'group.created':
+      return { ...group, groupId: event.body.groupId };
+    case 'stage.changed':
+      return { ...group, stage: event.body.to };
+    case 'share.intended':
+      return { ...group, share: event.body.to, pendingServe: { seq: event.seq, to: event.body.to } };
+    case 'share.verified':
+      if (group.pendingServe?.seq !== event.body.of) return group;
+      return { ...group, pendingServe: null, foreign: { ...group.foreign, serve: null } };
+    case 'shadow.intended':
+      return { ...group, shadowShare: event.body.to, pendingShadow: { seq: event.seq, to: event.body.to } };
+    case 'shadow.verified':
+      if (group.pendingShadow?.seq !== event.body.of) return group;
+      return { ...group, pendingShadow: null, foreign: { ...group.foreign, shadow: null } };
+    case 'kill.set':
+      return { ...group, killed: true };
+    case 'kill.cleared':
+      return { ...group, killed: false };
+    case 'rollback.decided':
+      return {
+        ...group,
+        stage: 'canary',
+        share: 0,
+        epoch: event.body.epoch,
+        pendingServe: { seq: event.seq, to: 0 },
+      };
+    case 'override.detected':
+      return { ...group, foreign: { ...group.foreign, [event.body.flag]: event.body.seen } };
+    default:
+      return assertNever(event);
+  }
+}
+
+function newGroup(event: LedgerEvent): GroupState {
+  return {
+    name: event.group,
+    groupId: event.group,
+    rev: 0,
+    decidedRev: 0,
+    epoch: 0,
+    stage: 'legacy',
+    share: 0,
+    shadowShare: 0,
+    killed: false,
+    pendingServe: null,
+    pendingShadow: null,
+    foreign: { serve: null, shadow: null },
+    last: lastOf(event),
+  };
+}
+
+function lastOf(event: LedgerEvent): GroupState['last'] {
+  const reason = 'reason' in event.body ? event.body.reason : null;
+  return {
+    seq: event.seq,
+    at: event.at,
+    by: `${event.actor.kind}:${event.actor.id}`,
+    type: event.type,
+    reason,
+  };
+}
+
+/** What a person or the program may ask of a group. */
+export type Command =
+  | { readonly kind: 'shadow'; readonly sample: number; readonly reason: string | null }
+  | { readonly kind: 'shift'; readonly share: number; readonly reason: string | null }
+  | { readonly kind: 'stage'; readonly to: Stage; readonly reason: string | null }
+  | { readonly kind: 'rollback'; readonly reason: string | null }
+  | { readonly kind: 'kill'; readonly reason: string | null }
+  | { readonly kind: 'release'; readonly reason: string | null };
+
+/** `events` is empty when the group is already so. `next` is the command that helps. */
+export type Plan =
+  | { readonly kind: 'events'; readonly events: readonly Happening[] }
+  | { readonly kind: 'refused'; readonly why: string; readonly next: string };
+
+const STAGES: readonly Stage[] = ['legacy', 'shadow', 'canary', 'live', 'sealed', 'retired'];
+
+/** What a command means in a state: pure, decides nothing about flags, clocks or processes. */
+export function plan(group: GroupState, command: Command): Plan {
+  switch (command.kind) {
+    case 'shadow':
+      return planShadow(group, command.sample, command.reason);
+    case 'shift':
+      return planShift(group, command.share, command.reason);
+    case 'stage':
+      return planStage(group, command.to, command.reason);
+    case 'rollback':
+      return planRollback(group, command.reason);
+    case 'kill':
+      return planKill(group, command.reason);
+    case 'release':
+      return group.killed ? events({ type: 'kill.cleared', body: { reason: command.reason } }) : events();
+    default:
+      return assertNever(command);
+  }
+}
+
+function planShadow(group: GroupState, sample: number, reason: string | null): Plan {
+  if (withoutLegacy(group))
+    return refused(
+      `${group.name} is ${group.stage}: there is no legacy side to compare with`,
+      `fig status ${group.name}`,
+    );
+  const stage: Happening[] = [];
+  if (sample > 0 && group.stage === 'legacy') stage.push(stageChange('legacy', 'shadow', reason));
+  if (sample === 0 && group.stage === 'shadow') stage.push(stageChange('shadow', 'legacy', reason));
+  const share: Happening[] =
+    sample === group.shadowShare
+      ? []
+      : [{ type: 'shadow.intended', body: { from: group.shadowShare, to: sample, reason } }];
+  return events(...stage, ...share);
+}
+
+function planShift(group: GroupState, share: number, reason: string | null): Plan {
+  const { name, stage } = group;
+  if (withoutLegacy(group))
+    return refused(`${name} is ${stage}: the service answers everything`, `fig status ${name}`);
+  if (group.killed && share > 0)
+    return refused(
+      `${name} was killed; its traffic stays on legacy until it is released`,
+      `fig kill ${name} --release`,
+    );
+  if (stage === 'legacy') {
+    // Back is always legal: asking for 0 % where nothing was moved is already so.
+    return share === 0
+      ? events()
+      : refused(`${name} was never shadowed; no stage is skipped on the way up`, `fig shadow ${name} on`);
+  }
+  if (stage === 'live') {
+    return share === 100
+      ? events()
+      : refused(`${name} is live: every unit is on the service`, `fig stage ${name} canary`);
+  }
+  const enter: Happening[] = stage === 'shadow' && share > 0 ? [stageChange('shadow', 'canary', reason)] : [];
+  const move: Happening[] = share === group.share ? [] : [shareIntended(group, share, reason)];
+  return events(...enter, ...move);
+}
+
+function planStage(group: GroupState, to: Stage, reason: string | null): Plan {
+  const { name, stage, share } = group;
+  const step = STAGES.indexOf(to) - STAGES.indexOf(stage);
+  if (step === 0) return events();
+  if (to === 'sealed' || to === 'retired' || withoutLegacy(group)) {
+    return refused(
+      `${name} cannot become ${to}: the evidence that sealing needs is not collected yet`,
+      `fig status ${name}`,
+    );
+  }
+  if (Math.abs(step) !== 1) {
+    const between = STAGES[STAGES.indexOf(stage) + Math.sign(step)];
+    return refused(`${name} is ${stage}; stages move one step at a time`, `fig stage ${name} ${between}`);
+  }
+  const change = stageChange(stage, to, reason);
+  if (to === 'live') {
+    if (group.killed) return refused(`${name} was killed`, `fig kill ${name} --release`);
+    return share === 100
+      ? events(change)
+      : refused(`${name} is at ${share} %; live needs 100 %`, `fig shift ${name} 100%`);
+  }
+  // Leaving canary downwards: the ceiling falls with it, so that a later canary starts at nothing.
+  if (to === 'shadow' && stage === 'canary' && share > 0)
+    return events(change, shareIntended(group, 0, reason));
+  return events(change);
+}
+
+function planRollback(group: GroupState, reason: string | null): Plan {
+  const { name, stage, share } = group;
+  if (withoutLegacy(group))
+    return refused(
+      `${name} is ${stage}: legacy may lack what the service has written since`,
+      `fig status ${name}`,
+    );
+  if (stage === 'live' || (stage === 'canary' && share > 0)) {
+    return events({ type: 'rollback.decided', body: { from: share, stage, epoch: group.epoch + 1, reason } });
+  }
+  return events();
+}
+
+function planKill(group: GroupState, reason: string | null): Plan {
+  if (withoutLegacy(group))
+    return refused(
+      `${group.name} is ${group.stage}: there is no legacy to return to`,
+      `fig status ${group.name}`,
+    );
+  return group.killed ? events() : events({ type: 'kill.set', body: { reason } });
+}
+
+function withoutLegacy(group: GroupState): boolean {
+  return group.stage === 'sealed' || group.stage === 'retired';
+}
+
+function stageChange(from: Stage, to: Stage, reason: string | null): Happening {
+  return { type: 'stage.changed', body: { from, to, reason } };
+}
+
+function shareIntended(group: GroupState, to: number, reason: string | null): Happening {
+  return { type: 'share.intended', body: { from: group.share, to, reason } };
+}
+
+function events(...happenings: readonly Happening[]): Plan {
+  return { kind: 'events', events: happenings };
+}
+
+function refused(why: string, next: string): Plan {
+  return { kind: 'refused', why, next };
+}

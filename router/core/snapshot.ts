@@ -1,0 +1,52 @@
+import { buildTable } from './match.ts';
+import type { GroupState, LedgerState } from './rollout.ts';
+import type { CompareRule, Group, Route, ShadowLimits, Snapshot, Stop, Target, UnitSource } from './types.ts';
+
+/** A group as the configuration describes it. */
+export interface GroupPlan {
+  readonly name: string;
+  readonly service: Target;
+  readonly unit: readonly UnitSource[];
+  readonly routes: readonly Route[];
+  readonly shadowLimits: ShadowLimits;
+  readonly rules: readonly CompareRule[];
+}
+
+export interface RoutingPlan {
+  readonly legacy: Target;
+  readonly groups: readonly GroupPlan[];
+}
+
+/**
+ * Joins configuration, ledger and the stops in force into one immutable routing state. A group the ledger does
+ * not know yet stays on legacy. `stops` holds what is visible before it is recorded.
+ */
+export function buildSnapshot(
+  revision: number,
+  plan: RoutingPlan,
+  state: LedgerState,
+  stops: ReadonlyMap<string, Stop>,
+): Snapshot {
+  const groups = new Map<string, Group>();
+  for (const group of plan.groups) {
+    const recorded = state.groups.get(group.name);
+    groups.set(group.name, { ...group, ...routing(group.name, recorded, stops.get(group.name) ?? null) });
+  }
+  return { revision, legacy: plan.legacy, groups, table: buildTable(plan.groups.flatMap((g) => g.routes)) };
+}
+
+function routing(name: string, recorded: GroupState | undefined, stop: Stop | null) {
+  if (recorded === undefined) {
+    return { groupId: name, rev: 0, epoch: 0, stage: 'legacy', ceiling: 0, stopped: stop } as const;
+  }
+  const { groupId, rev, epoch, stage, share, killed } = recorded;
+  // A kill outranks a trip: it also stops shadowing.
+  return {
+    groupId,
+    rev,
+    epoch,
+    stage,
+    ceiling: stage === 'live' ? 100 : share,
+    stopped: killed ? 'killed' : stop,
+  } as const;
+}
