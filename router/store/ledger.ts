@@ -71,7 +71,8 @@ export function openLedger(db: Db, anchorFile: string, deps: LedgerDeps): Ledger
     'INSERT INTO event VALUES (@seq, @rev, @grp, @type, @at, @actor, @token, @key, @body, @prev, @hash)',
   );
 
-  let state = replay(all.iterate(), readAnchor(anchorFile));
+  const anchor = readAnchor(anchorFile);
+  let state = replay(all.iterate(), anchor);
   // A higher number per opening: whoever still holds an older one can be told apart in the chain.
   const token = (newest.get()?.token ?? 0) + 1;
   writeAnchor(anchorFile, newest.get());
@@ -120,7 +121,10 @@ export function openLedger(db: Db, anchorFile: string, deps: LedgerDeps): Ledger
     },
     recent: (group, limit) =>
       (group === null ? newestAny.all(limit) : newestOf.all(group, limit)).map(fromRow),
-    verify: () => replay(all.iterate(), readAnchor(anchorFile)).seq,
+    verify() {
+      const now = readAnchor(anchorFile);
+      return replay(all.iterate(), now).seq;
+    },
   };
 }
 
@@ -131,7 +135,7 @@ function sealed(event: Unsealed): LedgerEvent {
 }
 
 /** SHA-256 over the RFC 8785 form of the event without its hash, lower-case hex. */
-export function eventHash(event: Unsealed): string {
+export function eventHash(event: object): string {
   return createHash('sha256').update(canonicalJson(event)).digest('hex');
 }
 

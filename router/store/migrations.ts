@@ -1,0 +1,4 @@
+import { LEDGER_MIGRATIONS } from './ledger.ts';
+
+/** The schema of `fig.db`, oldest first. Only ever appended to: a file remembers how many it has had. */
+export const MIGRATIONS: readonly string[] = [...LEDGER_MIGRATIONS];
