@@ -32,23 +32,27 @@ export function planOrdered(
   return { steps: steps.map((step) => shifted(step, head)), reordered };
 }
 
+/** The last pair that is left is descended anyway; testing it first would cost once more per level of nesting. */
+function isLonePair(legacy: readonly Tree[], service: readonly Tree[], cut: number): boolean {
+  return legacy.length - cut === 1 && service.length - cut === 1;
+}
+
 function commonHead(legacy: readonly Tree[], service: readonly Tree[], spend: Spend): number {
-  // A lone pair is descended anyway; testing it first would cost once more per level of nesting.
-  if (legacy.length === 1 && service.length === 1) return 0;
   const max = Math.min(legacy.length, service.length);
   let head = 0;
-  while (head < max && sameAt(legacy, head, service, head, spend)) head += 1;
+  while (head < max && !isLonePair(legacy, service, head) && sameAt(legacy, head, service, head, spend)) {
+    head += 1;
+  }
   return head;
 }
 
 function commonTail(legacy: readonly Tree[], service: readonly Tree[], head: number, spend: Spend): number {
-  if (legacy.length - head === 1 && service.length - head === 1) return 0;
   const max = Math.min(legacy.length, service.length) - head;
+  const [l, s] = [legacy.length - 1, service.length - 1];
   let tail = 0;
-  while (tail < max && sameAt(legacy, legacy.length - 1 - tail, service, service.length - 1 - tail, spend)) {
+  while (tail < max && !isLonePair(legacy, service, head + tail)) {
+    if (!sameAt(legacy, l - tail, service, s - tail, spend)) break;
     tail += 1;
-    // The last pair that is left is descended without being tested.
-    if (legacy.length - head - tail === 1 && service.length - head - tail === 1) break;
   }
   return tail;
 }

@@ -89,7 +89,7 @@ function listText(cookies: readonly ParsedCookie[]): string {
 
 function detailOf(legacy: readonly ParsedCookie[], service: readonly ParsedCookie[]): Detail {
   if (legacy.some((c) => c.deletes) !== service.some((c) => c.deletes)) return 'cookie-deletion';
-  const [a, b] = [legacy[0]?.attributes ?? [], service[0]?.attributes ?? []];
+  const [a, b] = [legacy.flatMap((c) => c.attributes), service.flatMap((c) => c.attributes)];
   const lost = a.filter((attribute) => !b.includes(attribute));
   const gained = b.filter((attribute) => !a.includes(attribute));
   const weaker =

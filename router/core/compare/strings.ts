@@ -23,7 +23,8 @@ export function detailOfValues(legacy: Tree, service: Tree): Detail | null {
 
 function numberDetail(legacy: string, service: string): Detail | null {
   const [a, b] = [decimalOf(legacy), decimalOf(service)];
-  if (a === null || b === null) return null;
+  // Two large integers that are close are two ids, not one rounding.
+  if (a === null || b === null || (a.exponent >= 0n && b.exponent >= 0n)) return null;
   return withinLimit(a, b, relativeLimit(CLOSE, a, b)) ? 'numeric-close' : null;
 }
 

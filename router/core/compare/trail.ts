@@ -29,19 +29,29 @@ export function pointerOf(trail: Trail): string {
     .join('');
 }
 
+/** One template segment: `*` for what varies, else the name as a rule path writes it. */
+export function templateSegment(segment: string | number): string {
+  return isVariable(segment) ? '*' : escaped(String(segment)).replaceAll('*', '~2');
+}
+
 /**
  * The path with everything that varies from answer to answer replaced by `*`: array indexes and keys that look
  * like ids. A template is itself a valid rule path; a literal `*` is written `~2`.
  */
 export function templateOf(trail: Trail): string {
   return segmentsOf(trail)
-    .map((segment) => `/${isVariable(segment) ? '*' : escaped(String(segment)).replaceAll('*', '~2')}`)
+    .map((segment) => `/${templateSegment(segment)}`)
     .join('');
 }
 
-/** Array index, or a key shaped as integer, uuid, date or e-mail: one of many, not a name. */
+/** Array index, or a key shaped as integer, uuid, date, e-mail or token: one of many, not a name. */
 export function isVariable(segment: string | number): boolean {
-  return typeof segment === 'number' || VARIABLE_KEY.test(segment);
+  return typeof segment === 'number' || VARIABLE_KEY.test(segment) || isTokenLike(segment);
+}
+
+/** Long and with many digits: no programmer names a member like that. */
+function isTokenLike(key: string): boolean {
+  return key.length >= 16 && key.replace(/\D/g, '').length >= 4 && /^[\w-]+$/.test(key);
 }
 
 const VARIABLE_KEY =
