@@ -72,8 +72,9 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
     judge({ meta, legacy, service }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
       try {
         const set = ruleSetOf(meta, legacy.status, rules, rulesId);
-        const { request } = meta;
-        const comparison = compare(legacy, service, { request, rules: set, inflate, stepsMax: STEPS_MAX });
+        const { request, internalHosts } = meta;
+        const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
+        const comparison = compare(legacy, service, context);
         return judged(comparison, meta, redactor, templateOf(meta.group));
       } catch {
         return { outcome: 'skipped', reason: 'compare-failed' };

@@ -7,6 +7,8 @@ export interface PairMeta {
   readonly group: string;
   readonly route: { readonly label: string; readonly segments: readonly Segment[] };
   readonly request: { readonly method: string; readonly target: string; readonly url: string };
+  /** `host:port` of both sides' instances. */
+  readonly internalHosts: readonly string[];
   /** ISO date; rules that ended before it do not apply. */
   readonly today: string;
 }

@@ -140,6 +140,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
         target: request.target,
         url: `${job.publicOrigin}${request.target}`,
       },
+      internalHosts: [job.target, job.primaryTarget].map(({ origin }) => new URL(origin).host),
       today: new Date(deps.clock.wall()).toISOString().slice(0, 10),
     };
     return await comparer.judge({ meta, ...sides }, job.group.rules);

@@ -66,6 +66,7 @@ export function comparisonOf(each: ComparisonCase): Comparison {
     request,
     rules,
     inflate: createInflate(DECODED_BYTES_MAX),
+    internalHosts: [],
     stepsMax: STEPS_MAX,
   });
 }

@@ -12,6 +12,7 @@ import {
   type Zone,
   zoneOf,
 } from './instant.ts';
+import { readEmbeddedJson, readJwt } from './readers.ts';
 import type { BodyFormat, RuleEffect, Verdict } from './rule.ts';
 import { isUrlPart, sameUrl } from './url.ts';
 
@@ -28,6 +29,7 @@ export interface Action {
 }
 
 const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
+/** `sse` and `multipart` have actions of their own. */
 const FORMATS: readonly BodyFormat[] = ['json', 'ndjson', 'text', 'binary'];
 /** Stands for a masked match: a character that text does not contain. */
 const MASKED = '\uFFFC';
@@ -40,6 +42,28 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   ['ignore-value', plain({ stage: 'verdict', reach: 'subtree', holds: () => true })],
   ['number-lexeme', plain({ stage: 'verdict', reach: 'strict', holds: sameLexeme })],
   ['newlines', plain({ stage: 'normalise', apply: (text) => text.replace(/\r\n?/g, '\n') })],
+  ['embedded-json', plain({ stage: 'read-string', read: readEmbeddedJson })],
+  ['sse', plain({ stage: 'read-body', as: 'sse' })],
+  ['multipart', plain({ stage: 'read-body', as: 'multipart' })],
+  [
+    'jwt',
+    {
+      parameters: { ignoreClaims: (v) => (isTexts(v) ? null : 'must list claim names') },
+      required: [],
+      build: (p) => {
+        const ignored = textsOf(p, 'ignoreClaims');
+        return { stage: 'read-string', read: (text) => readJwt(text, ignored) };
+      },
+    },
+  ],
+  [
+    'rename',
+    {
+      parameters: { group: isText },
+      required: ['group'],
+      build: (p) => ({ stage: 'verdict', reach: 'strict', holds: oneToOne(textOf(p, 'group') ?? '') }),
+    },
+  ],
   [
     'unordered',
     {
@@ -224,6 +248,27 @@ function isListed(pairs: readonly (readonly [Tree, Tree])[]): Verdict {
     isScalar(legacy) && isScalar(service) && listed.has(`${key(legacy)} ${key(service)}`);
 }
 
+/** Ids of one group map one to one within an answer; a second, different image either way is a difference. */
+function oneToOne(group: string): Verdict {
+  return (legacy, service, { renames }) => {
+    if (!isScalar(legacy) || !isScalar(service)) return false;
+    const [from, to] = [legacy, service].map((value) => canonicalOf(value, null, () => {}));
+    if (from === undefined || to === undefined) return false;
+    let map = renames.get(group);
+    if (map === undefined) {
+      map = { forward: new Map(), backward: new Map() };
+      renames.set(group, map);
+    }
+    const [image, origin] = [map.forward.get(from), map.backward.get(to)];
+    if (image === undefined && origin === undefined) {
+      map.forward.set(from, to);
+      map.backward.set(to, from);
+      return true;
+    }
+    return image === to && origin === from;
+  };
+}
+
 function isScalar(value: Tree): boolean {
   return typeof value !== 'object' || value === null || isNumber(value);
 }
@@ -270,6 +315,10 @@ function isZone(value: unknown): string | null {
   return typeof value === 'string' && zoneOf(value) !== null
     ? null
     : 'must be an IANA zone or an offset like +01:00';
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }
 
 function isUrlParts(value: unknown): string | null {

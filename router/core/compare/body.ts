@@ -4,6 +4,7 @@ import type { Captured } from '../types.ts';
 import { charsetOf, readText } from './charset.ts';
 import type { Detail, Inflate, Kind, Sample } from './comparison.ts';
 import { fieldValue, mediaType } from './headers.ts';
+import { readEvents, readParts } from './readers.ts';
 import { advance, type BodyFormat, type Cursor, ruleAt } from './rule.ts';
 import { sampleOf, textSample } from './sink.ts';
 import { textDetail } from './strings.ts';
@@ -45,11 +46,33 @@ export function compareBodies(
 }
 
 function compareDecoded(left: Coded, right: Coded, cursor: Cursor, walk: Walk): void {
-  const format = formatOfPair(left, right, cursor);
+  const rule = ruleAt(cursor, 'read-body');
+  const declared = formatOfPair(left, right);
+  const format = rule?.effect.as ?? declared;
+  // What a rule makes readable differs as it is declared: that difference is the rule's.
+  const reread = rule !== null && format !== declared && !sameBytes(left.bytes, right.bytes);
+  if (reread) walk.sink.add({ trail: BODY, kind: 'value', detail: null, ...bytesOf(left, right) }, rule);
   if (format === 'binary') {
     if (!sameBytes(left.bytes, right.bytes)) report('value', null, left.bytes, right.bytes, cursor, walk);
-    return;
+  } else if (format === 'multipart') compareParts(left, right, cursor, walk);
+  else compareTextual(format, left, right, cursor, walk);
+}
+
+function compareParts(left: Coded, right: Coded, cursor: Cursor, walk: Walk): void {
+  const [a, b] = [readParts(left.bytes, left.contentType), readParts(right.bytes, right.contentType)];
+  if (a !== null && b !== null) compareTrees(a, b, BODY, cursor, walk);
+  else if (a !== b || !sameBytes(left.bytes, right.bytes)) {
+    report('parse', null, left.bytes, right.bytes, cursor, walk);
   }
+}
+
+function compareTextual(
+  format: Exclude<BodyFormat, 'binary' | 'multipart'>,
+  left: Coded,
+  right: Coded,
+  cursor: Cursor,
+  walk: Walk,
+): void {
   const [a, b] = [
     readText(left.bytes, charsetOf(left.contentType)),
     readText(right.bytes, charsetOf(right.contentType)),
@@ -60,6 +83,9 @@ function compareDecoded(left: Coded, right: Coded, cursor: Cursor, walk: Walk): 
   } else if (format === 'text') {
     const mark = (bom: boolean, text: string) => (bom ? `\uFEFF${text}` : text);
     compareTexts(mark(a.bom, a.text), mark(b.bom, b.text), cursor, walk);
+  } else if (format === 'sse') {
+    // One leading mark is no part of an event stream.
+    compareTrees(readEvents(a.text), readEvents(b.text), BODY, cursor, walk);
   } else if (a.bom !== b.bom) report('encoding', 'bom', left.bytes, right.bytes, cursor, walk);
   else if (format === 'json') compareJson(a.text, b.text, cursor, walk);
   else compareLines(a.text, b.text, cursor, walk);
@@ -133,15 +159,20 @@ function report(
   cursor: Cursor,
   walk: Walk,
 ): void {
-  const sample = (bytes: Uint8Array): Sample => ({ type: 'bytes', text: null, length: bytes.length });
-  const found = { trail: BODY, kind, detail, legacy: sample(left), service: sample(right) };
-  walk.sink.add(found, ruleAt(cursor, 'ignore'));
+  const found = { trail: BODY, kind, detail, ...bytesOf({ bytes: left }, { bytes: right }) };
+  // No rule excuses what was not read to its end.
+  walk.sink.add(found, kind === 'oversize' ? null : ruleAt(cursor, 'ignore'));
+}
+
+type Bytes = Pick<Coded, 'bytes'>;
+
+function bytesOf(left: Bytes, right: Bytes): { readonly legacy: Sample; readonly service: Sample } {
+  const sample = ({ bytes }: Bytes): Sample => ({ type: 'bytes', text: null, length: bytes.length });
+  return { legacy: sample(left), service: sample(right) };
 }
 
 /** The format both sides declare; other families are compared as text. Never sniffed. */
-function formatOfPair(left: Coded, right: Coded, cursor: Cursor): BodyFormat {
-  const rule = ruleAt(cursor, 'read-body');
-  if (rule !== null) return rule.effect.as;
+function formatOfPair(left: Coded, right: Coded): BodyFormat {
   const [a, b] = [formatOf(left.contentType), formatOf(right.contentType)];
   return a === b ? a : 'text';
 }

@@ -12,6 +12,8 @@ export interface CompareContext {
   readonly request: RequestShape;
   readonly rules: RuleSet;
   readonly inflate: Inflate;
+  /** `host:port` of instances, which no client should see. */
+  readonly internalHosts: readonly string[];
   /** Steps (nodes visited, table cells filled) after which a pair is given up as `compare-budget`. */
   readonly stepsMax: number;
 }
@@ -26,7 +28,7 @@ class BudgetSpent extends Error {}
  * Total and pure: reads no clock, never throws, visits at most `stepsMax` steps.
  */
 export function compare(legacy: Captured, service: ServiceReply, context: CompareContext): Comparison {
-  const sink = createSink();
+  const sink = createSink(context.internalHosts);
   try {
     return compareExchange(legacy, service, context, sink);
   } catch (error) {

@@ -88,11 +88,10 @@ function compareField(
     legacy: textSample('header', legacy),
     service: textSample('header', service),
   };
-  const rule = ruleAt(cursor, 'ignore') ?? excusesValue(legacy, service, cursor, walk.context);
-  walk.sink.add(found, rule);
+  report(found, cursor, [parent], walk);
 }
 
-/** A header or cookie that one side lacks: rules at its own path, then `allow-extra` of what it is in. */
+/** Rules at the header's or cookie's own path, then `ignore` and `allow-extra` of what it is in. */
 function report(found: Found, cursor: Cursor, parents: readonly Cursor[], walk: Walk): void {
   let rule: Rule | null = ruleAt(cursor, 'ignore') ?? ruleIn(parents, 'ignore');
   if (found.kind === 'extra') rule ??= ruleAt(cursor, 'allow-extra') ?? ruleIn(parents, 'allow-extra');

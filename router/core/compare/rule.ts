@@ -17,7 +17,8 @@ export interface Renaming {
 /** Whether the rule holds for this pair, so that its difference is silent. */
 export type Verdict = (legacy: Tree, service: Tree, context: VerdictContext) => boolean;
 
-export type BodyFormat = 'json' | 'ndjson' | 'text' | 'binary';
+/** What a body can be read as. */
+export type BodyFormat = 'json' | 'ndjson' | 'text' | 'binary' | 'sse' | 'multipart';
 
 export type RuleEffect =
   | { readonly stage: 'ignore' | 'allow-extra' | 'null-equals-missing' }

@@ -31,7 +31,8 @@ export interface Sink {
   ignoredCount(): number;
 }
 
-export function createSink(): Sink {
+/** `internalHosts`: `host:port` of our instances; one of them in a service's value only is a leak. */
+export function createSink(internalHosts: readonly string[]): Sink {
   const differences: Difference[] = [];
   const ignored: Difference[] = [];
   const silencedBy = new Map<number, number>();
@@ -46,8 +47,8 @@ export function createSink(): Sink {
         silencedBy.set(rule.index, (silencedBy.get(rule.index) ?? 0) + 1);
       }
       if (list.length >= DIFFERENCES_MAX) return;
-      const severity = severityOf(found.kind, found.detail);
-      list.push({ ...found, severity, rule: rule?.index ?? null });
+      const detail = leaks(found, internalHosts) ? 'internal-host' : found.detail;
+      list.push({ ...found, detail, severity: severityOf(found.kind, detail), rule: rule?.index ?? null });
     },
     differences,
     ignored,
@@ -102,9 +103,9 @@ export function severityOf(kind: Kind, detail: Detail | null): Severity {
   return SEVERITY[kind];
 }
 
-/** Whether a rule that silences this difference would hide a weakened defence. */
-export function isSecurityDetail(detail: Detail | null): boolean {
-  return detail !== null && RAISED.has(detail);
+function leaks({ legacy, service }: Found, internalHosts: readonly string[]): boolean {
+  const text = service?.text ?? null;
+  return text !== null && internalHosts.some((host) => text.includes(host) && !legacy?.text?.includes(host));
 }
 
 export function sampleOf(value: Tree): Sample {

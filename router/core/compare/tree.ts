@@ -123,6 +123,11 @@ function comparePair(task: Pair, walk: Walk): readonly Task[] {
   const silencer = task.silencer ?? ruleAt(cursor, 'ignore');
   const type = typeOf(legacy);
   if (type !== typeOf(service)) return reportType(task, silencer, walk);
+  const read =
+    typeof legacy === 'string' && typeof service === 'string'
+      ? readStrings(task, legacy, service, walk)
+      : null;
+  if (read !== null) return read;
   if (type !== 'array' && type !== 'object') return compareScalars(task, silencer, walk);
   const quiet = silencer ?? subtreeRule(task, walk);
   if (Array.isArray(legacy) && Array.isArray(service)) {
@@ -131,6 +136,17 @@ function comparePair(task: Pair, walk: Walk): readonly Task[] {
   if (isObject(legacy) && isObject(service))
     return compareObjects({ ...task, silencer: quiet }, legacy, service);
   return NOTHING;
+}
+
+/** Texts that a rule reads as a structure: the texts may differ, what they hold is compared below. */
+function readStrings(task: Pair, left: string, right: string, walk: Walk): readonly Task[] | null {
+  const rule = ruleAt(task.cursor, 'read-string');
+  if (rule === null || left === right) return null;
+  const [legacy, service] = [rule.effect.read(left), rule.effect.read(right)];
+  if (legacy === null || service === null) return null;
+  const samples = { legacy: sampleOf(left), service: sampleOf(right) };
+  walk.sink.add({ trail: task.trail, kind: 'value', detail: null, ...samples }, rule);
+  return [{ ...task, legacy, service }];
 }
 
 /** `ignore-value` at a container: its presence and type count, what is in it does not. */
@@ -272,7 +288,8 @@ function fitsTogether(
 ): boolean {
   if (legacy === undefined || service === undefined) return false;
   if (walk.nesting >= NESTING_MAX) walk.spend(Number.POSITIVE_INFINITY);
-  const sink = createSink();
+  const sink = createSink([]);
+  // A trial must not fix what an id is renamed to.
   const context = { ...walk.context, renames: new Map() };
   const trial = { ...walk, sink, context, nesting: walk.nesting + 1 };
   compareTrees(legacy, service, below(trail, '*'), advance(cursor, '*'), trial);

@@ -38,6 +38,7 @@ export function compared(
     request: { method: 'GET', url: 'http://shop.example/x' },
     rules: compileRules(rules.map(ruleOf), scope),
     inflate,
+    internalHosts: ['127.0.0.1:4001'],
     stepsMax: STEPS_MAX,
   });
 }

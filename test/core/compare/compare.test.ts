@@ -38,6 +38,11 @@ test.each<[what: string, legacy: unknown, service: unknown, expected: readonly s
   expect(told(compared(json(legacy), json(service)))).toEqual(['different', ...expected]);
 });
 
+test('the address of an instance in a value of the service is told apart', () => {
+  const pair = [json({ a: 'http://shop.example/x' }), json({ a: 'http://127.0.0.1:4001/x' })] as const;
+  expect(told(compared(...pair))).toEqual(['different', '/body/a value internal-host']);
+});
+
 test('large neighbouring ids are a plain value difference, not rounding', () => {
   const pair = [json('{"id":9007199254740992}'), json('{"id":9007199254740993}')] as const;
   expect(told(compared(...pair))).toEqual(['different', '/body/id value']);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkRules, compileRules } from '../../../router/core/compare/rules.ts';
-import { compared, json, type RuleText, ruleOf, told } from './answers.ts';
+import { compared, json, type RuleText, ruleOf, text, told } from './answers.ts';
 
 type Row = readonly [
   what: string,
@@ -11,6 +11,10 @@ type Row = readonly [
 ];
 
 const at = (action: string, more: object = {}) => ({ path: '/body/a', action, ...more });
+const jwt = (claims: object) =>
+  ['{"alg":"none"}', JSON.stringify(claims), 'signature']
+    .map((part) => Buffer.from(part).toString('base64url'))
+    .join('.');
 const IGNORED = ['ignored'];
 const VALUE = ['different', '/body/a value'];
 const LONDON = { pattern: 'DD/MM/YYYY HH:mm:ss.ffffff', zone: 'Europe/London', toleranceMs: 0 };
@@ -178,6 +182,42 @@ test.each<Row>([
     IGNORED,
   ],
   [
+    'embedded-json compares what the text holds',
+    { a: '{"x":1,"y":2}' },
+    { a: '{"y":2.0,"x":1}' },
+    at('embedded-json'),
+    IGNORED,
+  ],
+  [
+    'embedded-json paths continue below',
+    { a: '{"x":[1]}' },
+    { a: '{"x":[2]}' },
+    at('embedded-json'),
+    ['different', '/body/a/x/0 value'],
+  ],
+  ['embedded-json leaves other texts alone', { a: '{x' }, { a: '{"x":1}' }, at('embedded-json'), VALUE],
+  [
+    'jwt compares claims by name',
+    { a: jwt({ sub: '1', iat: 1 }) },
+    { a: jwt({ iat: 2, sub: '2' }) },
+    at('jwt', { ignoreClaims: ['iat'] }),
+    ['different', '/body/a/claims/sub value'],
+  ],
+  [
+    'rename accepts a one-to-one map',
+    { a: ['x', 'y', 'x'] },
+    { a: ['p', 'q', 'p'] },
+    { path: '/body/a/*', action: 'rename', group: 'g' },
+    IGNORED,
+  ],
+  [
+    'rename refuses a second image, even where the values are equal',
+    { a: ['x', 'y'] },
+    { a: ['y', 'y'] },
+    { path: '/body/a/*', action: 'rename', group: 'g' },
+    ['different', '/body/a/1 value'],
+  ],
+  [
     'number-lexeme is stricter',
     '{"a":10.5}',
     '{"a":10.50}',
@@ -310,4 +350,39 @@ test('every fault of every rule is told, with its paperwork', () => {
 test('compiling a faulty rule throws its name instead of leaving it out', () => {
   const rule = ruleOf({ path: '/body', action: 'html' });
   expect(() => compileRules([rule], { route: null, status: 200, today: null })).toThrow('html');
+});
+
+const EVENTS = ['Content-Type', 'text/event-stream'];
+
+test('sse compares events: comments, line ends and the order of fields are free', () => {
+  const legacy = text('id: 1\ndata: a\ndata: b\n\n', EVENTS);
+  const rules = [{ path: '/body', action: 'sse' }];
+  expect(told(compared(legacy, text(': hi\r\ndata:a\r\ndata: b\r\nid: 1\r\n\r\n', EVENTS), rules))).toEqual(
+    IGNORED,
+  );
+  expect(told(compared(legacy, text('id: 1\ndata: a\nb\n\n', EVENTS), rules))).toEqual([
+    'different',
+    '/body/0/data value',
+  ]);
+});
+
+const multipart = (boundary: string, ...parts: readonly string[]) =>
+  text(`${parts.map((part) => `--${boundary}\r\n${part}\r\n`).join('')}--${boundary}--\r\n`, [
+    'Content-Type',
+    `multipart/mixed; boundary=${boundary}`,
+  ]);
+
+test('multipart compares parts in order, JSON parts as JSON', () => {
+  const rules = [{ path: '/body', action: 'multipart' }];
+  const part = (body: string) => `Content-Type: application/json\r\n\r\n${body}`;
+  const legacy = multipart('A', part('{"a":1,"b":2}'), '\r\nx');
+  expect(told(compared(legacy, multipart('B', part('{"b":2,"a":1.0}'), '\r\nx'), rules))).toEqual(IGNORED);
+  expect(told(compared(legacy, multipart('B', part('{"b":3,"a":1}'), '\r\nx'), rules))).toEqual([
+    'different',
+    '/body/0/content/b value',
+  ]);
+  expect(told(compared(legacy, text('x', ['Content-Type', 'multipart/mixed']), rules))).toEqual([
+    'different',
+    '/body parse',
+  ]);
 });
