@@ -44,7 +44,7 @@ export type JsonReading =
   | { readonly kind: 'too-many' };
 
 /** Values (scalars and containers) in one text; more is refused, not read. */
-export const NODES_MAX = 1_000_000;
+const NODES_MAX = 1_000_000;
 /** Nesting up to which `JSON.parse` is used. */
 const PLAIN_DEPTH_MAX = 512;
 /** Up to 15 digits without exponent, equality of doubles is equality of decimals. */

@@ -72,7 +72,7 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
     worker.on('message', (judged: Judged) => settle(judged));
     worker.on('error', (error) => replace(worker, reasonOf(error)));
     worker.on('exit', () => replace(worker, 'compare-failed'));
-    worker.unref();
+    if (waiting.length === 0) worker.unref();
     return { worker, known: new Set() };
   }
 
@@ -100,6 +100,7 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
     current = null;
     job.done(judged);
     next();
+    if (current === null && waiting.length === 0) thread?.worker.unref();
   }
 
   function next(): void {
@@ -144,6 +145,8 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
       }
       const { promise, resolve } = Promise.withResolvers<Judged>();
       waiting.push({ pair, rules, done: resolve });
+      // Only a pair at work keeps the process alive.
+      thread.worker.ref();
       next();
       return promise;
     },

@@ -28,7 +28,7 @@ export interface Ticket {
   bytes: number;
 }
 
-export type Taken = { readonly kind: 'run' | 'stale'; readonly ticket: Ticket };
+type Taken = { readonly kind: 'run' | 'stale'; readonly ticket: Ticket };
 
 export interface Queue {
   /** `now`: monotonic ms. Null: taken. */
@@ -148,7 +148,7 @@ export function createQueue(limits: QueueLimits = QUEUE_LIMITS): Queue {
 }
 
 /** What a job keeps alive. Header text is counted as one byte per character. */
-export function bytesOf({ request, answer }: ShadowJob): number {
+function bytesOf({ request, answer }: ShadowJob): number {
   const text = (fields: readonly string[]) => fields.reduce((sum, field) => sum + field.length, 0);
   return request.body.length + answer.body.length + text(request.fields) + text(answer.fields);
 }

@@ -23,7 +23,7 @@ export interface ShadowCounts {
   readonly pending: number;
 }
 
-export interface Recorder {
+export interface ShadowRecorder {
   /** A request that was skipped before a copy existed. */
   skipped(group: string, reason: SkipReason): void;
   taken(group: string): void;
@@ -55,7 +55,7 @@ export function createRecorder(deps: {
   readonly store: Pick<ComparisonStore, 'flush'>;
   readonly clock: Clock;
   readonly log: Log;
-}): Recorder {
+}): ShadowRecorder {
   const tallies = new Map<string, Tally>();
   const counts = new Map<string, ComparisonCount>();
   const causes = new Map<string, CauseDelta>();

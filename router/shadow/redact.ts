@@ -6,7 +6,7 @@ import { isVariable, segmentsOf, type Trail } from '../core/compare/trail.ts';
 import type { Segment } from '../core/types.ts';
 
 /** Equality of digests shows equality of values; the values cannot be read back without the key. */
-export interface Shape {
+interface Shape {
   readonly type: Sample['type'];
   /** Lower bound of the length, a power of two. */
   readonly length: number;
@@ -17,7 +17,7 @@ export interface Shape {
   readonly code?: string;
 }
 
-export interface RedactedDifference {
+interface RedactedDifference {
   readonly path: string;
   readonly kind: Difference['kind'];
   readonly detail: Difference['detail'];
@@ -78,7 +78,7 @@ export function createRedactor(key: Uint8Array): Redactor {
       const shown = parts.map((part, index) => {
         const literal = pattern[index];
         const known = literal?.kind === 'literal' && literal.text === part;
-        return known || HARMLESS.test(part) ? part : `~${digest(part).slice(0, 8)}`;
+        return part === '' || known || HARMLESS.test(part) ? part : `~${digest(part).slice(0, 8)}`;
       });
       const names =
         query === '' ? [] : query.split('&', NAMES_MAX).map((pair) => nameOf(pair.split('=', 1)[0] ?? ''));

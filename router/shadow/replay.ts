@@ -77,12 +77,12 @@ interface Agents {
 }
 
 /** Deadline of one copy: three times what the primary took, within the group's and our own bounds. */
-export function deadlineMs(job: ShadowJob, limits: ReplayLimits): number {
+function deadlineMs(job: ShadowJob, limits: ReplayLimits): number {
   return Math.min(limits.timeoutMsMax, Math.max(job.group.shadowLimits.timeoutMs, 3 * job.durationMs));
 }
 
 /** What the copy is sent with: the primary's end-to-end fields, the mark, and the length of the copied body. */
-export function copyFields({ request }: ShadowJob): Fields {
+function copyFields({ request }: ShadowJob): Fields {
   const fields: string[] = [];
   let announced = false;
   for (let i = 0; i + 1 < request.fields.length; i += 2) {

@@ -52,7 +52,7 @@ export interface Shadow extends ShadowSink {
   stop(): Promise<void>;
 }
 
-export interface ShadowHealth {
+interface ShadowHealth {
   readonly waiting: number;
   readonly inFlight: number;
   readonly bytes: number;

@@ -23,7 +23,7 @@ interface Expected {
   readonly differences?: readonly { readonly path: string; readonly kind: string }[];
 }
 
-export interface ComparisonCase {
+interface ComparisonCase {
   readonly id: string;
   readonly primary: Answer;
   readonly candidate: Answer;
@@ -57,7 +57,7 @@ function failureOf(each: ComparisonCase): CaseResult['failure'] {
   return { expected, got: JSON.stringify({ match: comparison.outcome !== 'different', differences: got }) };
 }
 
-export function comparisonOf(each: ComparisonCase): Comparison {
+function comparisonOf(each: ComparisonCase): Comparison {
   const legacy = capturedOf(each.primary);
   const rules = compileRules(each.rules ?? [], { route: null, status: legacy.status, today: null });
   const service = { kind: 'answer', answer: capturedOf(each.candidate), oversize: false } as const;

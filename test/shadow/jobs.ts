@@ -23,7 +23,7 @@ export function target(origin: string, more: Partial<Target> = {}): Target {
   return { name: 'catalog', origin, rewriteLocation: [], buildHeader: null, ...more };
 }
 
-export function route(label = 'GET /api/products/:id'): Route {
+function route(label = 'GET /api/products/:id'): Route {
   return {
     label,
     method: 'GET',
@@ -83,18 +83,6 @@ export function job(origin: string, more: Partial<ShadowJob> = {}): ShadowJob {
 
 export function ignoring(path: string): CompareRule {
   return { path, action: 'ignore', owner: 'team', reason: 'test', expires: '2099-12-31' };
-}
-
-/** Stands still until it is moved. */
-export function handClock(): Clock & { advance(ms: number): void } {
-  let at = 1000;
-  return {
-    now: () => at,
-    wall: () => 1_764_000_000_000 + at,
-    advance(ms) {
-      at += ms;
-    },
-  };
 }
 
 export const REAL_CLOCK: Clock = { now: () => performance.now(), wall: () => Date.now() };

@@ -214,7 +214,7 @@ function sameCharset(a: string | null, b: string | null): boolean {
   return charsetOf(a) === charsetOf(b);
 }
 
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
   return true;

@@ -123,13 +123,13 @@ export function mediaType(value: string): string {
 }
 
 /** Members of a comma list in lower case; commas in quotes do not separate. */
-export function membersOf(value: string): ReadonlySet<string> {
+function membersOf(value: string): ReadonlySet<string> {
   const members = splitList(value).map((member) => member.toLowerCase());
   return new Set(members.filter((member) => member !== ''));
 }
 
 /** Lines of one name as one value, without whitespace round commas outside quotes (RFC 9110 §5.3, §5.6.1). */
-export function joined(lines: readonly string[]): string {
+function joined(lines: readonly string[]): string {
   return lines.length === 1 && !lines[0]?.includes(',')
     ? (lines[0] ?? '').trim()
     : lines.flatMap(splitList).join(',');

@@ -9,7 +9,7 @@ export interface VerdictContext {
   readonly renames: Map<string, Renaming>;
 }
 
-export interface Renaming {
+interface Renaming {
   readonly forward: Map<string, string>;
   readonly backward: Map<string, string>;
 }

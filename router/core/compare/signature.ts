@@ -2,7 +2,7 @@
 import type { Difference, Kind, Severity } from './comparison.ts';
 import { pointerOf, templateOf } from './trail.ts';
 
-export interface SignatureEntry {
+interface SignatureEntry {
   readonly template: string;
   readonly kind: Kind;
   readonly severity: Severity;

@@ -97,7 +97,7 @@ const LOWERED: ReadonlySet<Detail> = new Set<Detail>([
 ]);
 
 /** What the kind weighs, moved by the detail. */
-export function severityOf(kind: Kind, detail: Detail | null): Severity {
+function severityOf(kind: Kind, detail: Detail | null): Severity {
   if (detail !== null && RAISED.has(detail)) return 'high';
   if (detail !== null && LOWERED.has(detail)) return 'low';
   return SEVERITY[kind];

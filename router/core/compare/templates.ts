@@ -8,7 +8,7 @@ export interface TemplateLimits {
   readonly keysMax: number;
 }
 
-export const TEMPLATE_LIMITS: TemplateLimits = { nodesMax: 2000, keysMax: 32 };
+const TEMPLATE_LIMITS: TemplateLimits = { nodesMax: 2000, keysMax: 32 };
 
 /**
  * `nameOf` gives the text of a member name that may be written down (a name that may not is replaced there). The

@@ -1,6 +1,6 @@
 /** URLs compared part by part, the parts kept as written except where a rule says otherwise. */
 
-export const URL_PARTS = ['scheme', 'host', 'port', 'query-order', 'fragment', 'trailing-slash'] as const;
+const URL_PARTS = ['scheme', 'host', 'port', 'query-order', 'fragment', 'trailing-slash'] as const;
 
 /** Whether `name` may stand in `ignore` of a `url` rule: a part, or `query:<parameter>`. */
 export function isUrlPart(name: string): boolean {

@@ -19,7 +19,7 @@ export function text(body: string | Uint8Array, fields: readonly string[], statu
   return { status, fields, body: Buffer.from(body), truncated: false };
 }
 
-export function reply(answer: Captured): ServiceReply {
+function reply(answer: Captured): ServiceReply {
   return { kind: 'answer', answer, oversize: false };
 }
 
