@@ -1,5 +1,5 @@
 /** The small ports at which the folders meet; joined in router/main.ts. Each has a complete in-memory twin. */
-import type { Kind, Severity } from './compare/comparison.ts';
+import type { Detail, Kind, Severity } from './compare/comparison.ts';
 import type { FlagIntent, Observation, ShadowJob, Side, SkipReason, Snapshot, Subject } from './types.ts';
 
 /** Monotonic milliseconds measure, wall time only labels. */
@@ -92,6 +92,8 @@ export interface CauseEntry {
   readonly template: string;
   readonly kind: Kind;
   readonly severity: Severity;
+  /** What kind of change it is, as far as that is known; of the pair seen first. */
+  readonly detail: Detail | null;
   /** Legacy's and the service's status, `200 401`; else null. */
   readonly codes: string | null;
 }

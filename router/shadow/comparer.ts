@@ -108,7 +108,10 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
     const job = waiting.shift();
     if (job === undefined) return;
     const { worker } = thread;
-    const watchdog = setTimeout(() => replace(worker, 'compare-budget'), limits.budgetMs);
+    // After a stall of our own loop the answer may be waiting already: it is read before the thread is given up.
+    const overdue = () =>
+      setImmediate(() => (current?.job === job ? replace(worker, 'compare-budget') : undefined));
+    const watchdog = setTimeout(overdue, limits.budgetMs);
     current = { job, watchdog };
     const rulesId = teach(thread, job.rules);
     const pair = packPair(job.pair);

@@ -149,7 +149,10 @@ function exchange(
     read(response, job, grow, limits, finish);
   });
   // Not asked for: an answer that changes the protocol is no answer.
-  request.on('upgrade', () => finish({ kind: 'transport', code: 'SWITCHED' }));
+  request.on('upgrade', (_response, socket) => {
+    socket.destroy();
+    finish({ kind: 'transport', code: 'SWITCHED' });
+  });
   // Once there is an answer, how it ended is told by the answer.
   request.on('close', () => {
     if (!responded) finish({ kind: 'transport', code: 'ECONNRESET' });

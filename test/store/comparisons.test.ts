@@ -21,7 +21,9 @@ function count(more: Partial<ComparisonCount> = {}): ComparisonCount {
 }
 
 function cause(more: Partial<CauseDelta> = {}): CauseDelta {
-  const entries = [{ template: '/body/a', kind: 'value', severity: 'medium', codes: null }] as const;
+  const entries = [
+    { template: '/body/a', kind: 'value', severity: 'medium', detail: null, codes: null },
+  ] as const;
   return {
     ...KEY,
     id: 'c1',

@@ -1,11 +1,13 @@
 /** Differences of one pair to the cause they are counted under. */
-import type { Difference, Kind, Severity } from './comparison.ts';
+import type { Detail, Difference, Kind, Severity } from './comparison.ts';
 import { pointerOf, templateOf } from './trail.ts';
 
 interface SignatureEntry {
   readonly template: string;
   readonly kind: Kind;
   readonly severity: Severity;
+  /** Explains, but does not tell one cause from another. */
+  readonly detail: Detail | null;
   /** `200 401` for a status, else null. */
   readonly codes: string | null;
 }
@@ -54,9 +56,9 @@ export function signatureOf(
   return { key, entries: kept.map(([, entry]) => entry) };
 }
 
-function entryOf({ kind, severity, legacy, service }: Difference, template: string): SignatureEntry {
+function entryOf({ kind, severity, detail, legacy, service }: Difference, template: string): SignatureEntry {
   const codes = kind === 'status' ? `${legacy?.text} ${service?.text}` : null;
-  return { template, kind, severity, codes };
+  return { template, kind, severity, detail, codes };
 }
 
 function keyOf({ template, kind, codes }: SignatureEntry): string {
