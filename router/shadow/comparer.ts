@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { CompareRule, SkipReason } from '../core/types.ts';
 import type { Judged } from './judge.ts';
 import { type Pair, packPair } from './pair.ts';
-import type { ToWorker, WorkerSetup } from './worker.ts';
+import type { FromWorker, ToWorker, WorkerSetup } from './worker.ts';
 
 export interface ComparerLimits {
   /** Wall time one pair may take in the thread. */
@@ -39,6 +39,8 @@ interface Thread {
 const KNOWN_RULES_MAX = 256;
 /** A thread that never comes up is not started for ever. */
 const FAILED_STARTS_MAX = 5;
+/** Loading takes a tenth of a second; a thread that takes this long is stuck. */
+const START_MS_MAX = 15_000;
 
 /** Does no I/O before `start`. The thread's file has the ending of this one: `.ts` in a checkout, `.js` compiled. */
 export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMPARER_LIMITS): Comparer {
@@ -47,7 +49,7 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
   let nextId = 1;
   let thread: Thread | null = null;
   let current: { readonly job: Waiting; readonly watchdog: NodeJS.Timeout } | null = null;
-  let online = false;
+  let ready = false;
   let replaced = 0;
   let failedStarts = 0;
 
@@ -63,15 +65,23 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
       execArgv: [],
       env: {},
     });
-    online = false;
-    worker.on('online', () => {
-      online = true;
-      failedStarts = 0;
-      next();
+    ready = false;
+    const slow = setTimeout(() => replace(worker, 'compare-failed'), START_MS_MAX).unref();
+    worker.on('message', (message: FromWorker) => {
+      if (thread?.worker !== worker) return;
+      if (message.kind === 'judged') settle(message.judged);
+      else {
+        clearTimeout(slow);
+        ready = true;
+        failedStarts = 0;
+        next();
+      }
     });
-    worker.on('message', (judged: Judged) => settle(judged));
     worker.on('error', (error) => replace(worker, reasonOf(error)));
-    worker.on('exit', () => replace(worker, 'compare-failed'));
+    worker.on('exit', () => {
+      clearTimeout(slow);
+      replace(worker, 'compare-failed');
+    });
     if (waiting.length === 0) worker.unref();
     return { worker, known: new Set() };
   }
@@ -80,7 +90,7 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
   function replace(worker: Worker, reason: SkipReason): void {
     if (thread?.worker !== worker) return;
     replaced += 1;
-    failedStarts = online ? 0 : failedStarts + 1;
+    failedStarts = ready ? 0 : failedStarts + 1;
     thread = failedStarts < FAILED_STARTS_MAX ? spawn() : null;
     if (thread === null) refuseWaiting('compare-failed');
     worker.terminate().catch(() => {
@@ -104,7 +114,7 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
   }
 
   function next(): void {
-    if (thread === null || !online || current !== null) return;
+    if (thread === null || !ready || current !== null) return;
     const job = waiting.shift();
     if (job === undefined) return;
     const { worker } = thread;

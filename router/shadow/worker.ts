@@ -14,6 +14,9 @@ export type ToWorker =
     }
   | { readonly kind: 'pair'; readonly rulesId: number; readonly pair: ArrayBuffer };
 
+/** `ready` comes first, when everything is loaded: only from then on does time count against a pair. */
+export type FromWorker = { readonly kind: 'ready' } | { readonly kind: 'judged'; readonly judged: Judged };
+
 export interface WorkerSetup {
   readonly key: Uint8Array;
   readonly decodedBytesMax: number;
@@ -22,7 +25,8 @@ export interface WorkerSetup {
 function serve(port: NonNullable<typeof parentPort>, { key, decodedBytesMax }: WorkerSetup): void {
   const { judge } = createJudge({ key, decodedBytesMax });
   const rulesOf = new Map<number, readonly CompareRule[]>();
-  const answer = (judged: Judged) => port.postMessage(judged);
+  const tell = (message: FromWorker) => port.postMessage(message);
+  const answer = (judged: Judged) => tell({ kind: 'judged', judged });
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'rules') {
       if (message.forget) rulesOf.clear();
@@ -34,6 +38,7 @@ function serve(port: NonNullable<typeof parentPort>, { key, decodedBytesMax }: W
     if (rules === undefined) answer({ outcome: 'skipped', reason: 'compare-failed' });
     else answer(judge(unpackPair(message.pair), rules, message.rulesId));
   });
+  tell({ kind: 'ready' });
 }
 
 if (parentPort !== null) serve(parentPort, workerData);
