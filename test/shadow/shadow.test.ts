@@ -22,8 +22,12 @@ import {
 } from './jobs.ts';
 import { jsonAnswer, rawUpstream } from './upstream.ts';
 
-/** Patient with a busy machine: what ends by the watchdog says so itself. */
-const PATIENT = { ...SHADOW_OPTIONS, comparer: { ...SHADOW_OPTIONS.comparer, budgetMs: 15_000 } };
+/** Patient with a busy machine: what ends by the watchdog says so itself, and batches end when a test says so. */
+const PATIENT = {
+  ...SHADOW_OPTIONS,
+  comparer: { ...SHADOW_OPTIONS.comparer, budgetMs: 15_000 },
+  flushMs: 3_600_000,
+};
 
 function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
   const deps = {
@@ -187,8 +191,8 @@ test('F11 a regular expression that explodes costs one pair; the next one is com
   const hostile = `{"a":"${'a'.repeat(64)}!"}`;
   const upstream = await upstreamOf(jsonAnswer(hostile), jsonAnswer('{"a":1}'));
   // Long enough to compare a small pair on a busy machine, far too short for the regular expression.
-  const comparer = { ...SHADOW_OPTIONS.comparer, budgetMs: 1000 };
-  const shadow = started({}, { ...SHADOW_OPTIONS, comparer });
+  const comparer = { ...PATIENT.comparer, budgetMs: 1000 };
+  const shadow = started({}, { ...PATIENT, comparer });
   offer(shadow, job(upstream.origin, { group: group({ rules: SLOW_REGEX }), answer: ok('{"a":"aaaa"}') }));
   offer(shadow, job(upstream.origin));
   await shadow.idle();
@@ -218,6 +222,14 @@ test('F12 a comparer that runs out of memory costs one pair and is replaced', as
   await shadow.idle();
   expect(shadow.counts('catalog')).toMatchObject({ same: 1, skipped: { 'compare-budget': 1 } });
   expect(shadow.health().comparersReplaced).toBe(1);
+});
+
+test('what was counted reaches the store by itself, in batches', async () => {
+  const upstream = await upstreamOf(jsonAnswer('{"a":1}'));
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const shadow = started({ store: { flush: resolve } }, { ...PATIENT, flushMs: 20 });
+  offer(shadow, job(upstream.origin));
+  expect(await promise).toMatchObject({ counts: [{ outcome: 'same', count: 1 }] });
 });
 
 test('F13 a store that refuses loses nothing: the next flush has it all', async () => {
