@@ -1,7 +1,8 @@
 /** The small ports at which the folders meet; joined in router/main.ts. Each has a complete in-memory twin. */
+import type { Detail, Kind, Severity } from './compare/comparison.ts';
 import type { Actor, Happening, LedgerEvent } from './events.ts';
 import type { LedgerState } from './rollout.ts';
-import type { FlagIntent, Observation, ShadowJob, SkipReason, Snapshot, Subject } from './types.ts';
+import type { FlagIntent, Observation, ShadowJob, Side, SkipReason, Snapshot, Subject } from './types.ts';
 
 /** Monotonic milliseconds measure, wall time only labels. */
 export interface Clock {
@@ -66,6 +67,73 @@ export interface FlagWriter {
 export interface ShadowSink {
   /** Never waits, never throws. Null: taken. Otherwise why not; the caller counts the reason. */
   offer(job: ShadowJob): SkipReason | null;
+}
+
+/** What counted evidence is about; another key starts at zero. */
+export interface EvidenceKey {
+  readonly group: string;
+  /** Route label; empty where the route is not known (skips decided before the copy). */
+  readonly route: string;
+  /** The side that got the copies: `service`, or `legacy` in reverse. */
+  readonly shadowed: Side;
+  /** Build id of the service; empty while none was seen. */
+  readonly build: string;
+  /** Digest of the effective rules, 16 hex digits; empty where no rules were involved. */
+  readonly rules: string;
+}
+
+export interface ComparisonCount extends EvidenceKey {
+  readonly outcome: 'same' | 'ignored' | 'different' | 'skipped';
+  /** Set exactly for `skipped`. */
+  readonly reason: SkipReason | null;
+  readonly count: number;
+}
+
+export interface CauseEntry {
+  /** Path template, redacted. */
+  readonly template: string;
+  readonly kind: Kind;
+  readonly severity: Severity;
+  /** What kind of change it is, as far as that is known; of the pair seen first. */
+  readonly detail: Detail | null;
+  /** Legacy's and the service's status, `200 401`; else null. */
+  readonly codes: string | null;
+}
+
+/** Differences of one signature: one cause, however many pairs show it. */
+export interface CauseDelta extends EvidenceKey {
+  /** 16 hex digits of the signature. */
+  readonly id: string;
+  readonly severity: Severity;
+  /** Worst first. */
+  readonly entries: readonly CauseEntry[];
+  readonly count: number;
+  /** Wall time, ms since 1970. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** Redacted JSON texts, at most 8 KB each; the store keeps the first 3. */
+  readonly examples: readonly string[];
+}
+
+export interface ComparisonBatch {
+  /** Wall time of the flush, ms since 1970. */
+  readonly at: number;
+  readonly counts: readonly ComparisonCount[];
+  readonly causes: readonly CauseDelta[];
+}
+
+/** `stale`: of another build of the service than the one seen last; kept, but no longer evidence. */
+export type StoredCount = ComparisonCount & { readonly stale: boolean };
+export type StoredCause = CauseDelta & { readonly stale: boolean };
+
+export interface ComparisonStore {
+  /** Adds everything in one transaction; throws when nothing could be kept. */
+  flush(batch: ComparisonBatch): void;
+  counts(group: string): readonly StoredCount[];
+  /** Current causes before stale ones, most frequent first. */
+  causes(group: string): readonly StoredCause[];
+  /** Every stored row of one signature (routes, builds), or empty. */
+  cause(group: string, id: string): readonly StoredCause[];
 }
 
 /** Counts; never throws, never waits. */

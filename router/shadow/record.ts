@@ -1,0 +1,162 @@
+/** Counts every eligible request exactly once, clusters differences, and hands both to the store in batches. */
+import { createHash } from 'node:crypto';
+import type {
+  CauseDelta,
+  Clock,
+  ComparisonBatch,
+  ComparisonCount,
+  ComparisonStore,
+  EvidenceKey,
+  Log,
+} from '../core/ports.ts';
+import type { CompareRule, SkipReason } from '../core/types.ts';
+import type { Judged } from './judge.ts';
+
+/** Since the process started. `eligible = same + ignored + different + Σ skipped` holds at any time. */
+export interface ShadowCounts {
+  readonly eligible: number;
+  readonly same: number;
+  readonly ignored: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Taken and not settled yet: not eligible until then. */
+  readonly pending: number;
+}
+
+export interface ShadowRecorder {
+  /** A request that was skipped before a copy existed. */
+  skipped(group: string, reason: SkipReason): void;
+  taken(group: string): void;
+  /** A taken job whose comparison is known. */
+  settled(key: EvidenceKey, judged: Judged): void;
+  counts(group: string): ShadowCounts;
+  /** Hands what was counted to the store; on failure it is kept for the next time. */
+  flush(): void;
+  /** Causes and counts that found no place in a batch, and flushes that failed. */
+  dropped(): { readonly causes: number; readonly counts: number; readonly failedFlushes: number };
+}
+
+interface Tally {
+  eligible: number;
+  same: number;
+  ignored: number;
+  different: number;
+  pending: number;
+  readonly skipped: Map<SkipReason, number>;
+}
+
+/** Causes of one batch; a store that is away for long must not make this grow. */
+const CAUSES_MAX = 2000;
+const COUNTS_MAX = 10_000;
+const EXAMPLES_MAX = 3;
+const GROUPS_MAX = 1000;
+
+export function createRecorder(deps: {
+  readonly store: Pick<ComparisonStore, 'flush'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}): ShadowRecorder {
+  const tallies = new Map<string, Tally>();
+  const counts = new Map<string, ComparisonCount>();
+  const causes = new Map<string, CauseDelta>();
+  let droppedCauses = 0;
+  let droppedCounts = 0;
+  let failedFlushes = 0;
+
+  function tallyOf(group: string): Tally {
+    let tally = tallies.get(group);
+    if (tally === undefined) {
+      const [oldest] = tallies.keys();
+      if (tallies.size >= GROUPS_MAX && oldest !== undefined) tallies.delete(oldest);
+      tally = { eligible: 0, same: 0, ignored: 0, different: 0, pending: 0, skipped: new Map() };
+      tallies.set(group, tally);
+    }
+    return tally;
+  }
+
+  function add(key: EvidenceKey, outcome: ComparisonCount['outcome'], reason: SkipReason | null): void {
+    const tally = tallyOf(key.group);
+    tally.eligible += 1;
+    if (outcome === 'skipped') {
+      if (reason !== null) tally.skipped.set(reason, (tally.skipped.get(reason) ?? 0) + 1);
+    } else tally[outcome] += 1;
+    const name = JSON.stringify([key.group, key.route, key.shadowed, key.build, key.rules, outcome, reason]);
+    const before = counts.get(name);
+    if (before === undefined && counts.size >= COUNTS_MAX) {
+      droppedCounts += 1;
+      return;
+    }
+    // Last seen, last in the batch: the store takes the newest build from there.
+    counts.delete(name);
+    counts.set(name, { ...key, outcome, reason, count: (before?.count ?? 0) + 1 });
+  }
+
+  function addCause(key: EvidenceKey, judged: Extract<Judged, { outcome: 'different' }>): void {
+    const name = JSON.stringify([key.group, key.route, key.shadowed, key.build, key.rules, judged.id]);
+    const before = causes.get(name);
+    if (before === undefined && causes.size >= CAUSES_MAX) {
+      droppedCauses += 1;
+      return;
+    }
+    const at = deps.clock.wall();
+    const examples = before?.examples ?? [];
+    causes.set(name, {
+      ...key,
+      id: judged.id,
+      severity: judged.entries[0]?.severity ?? 'high',
+      entries: judged.entries,
+      count: (before?.count ?? 0) + 1,
+      firstAt: before?.firstAt ?? at,
+      lastAt: at,
+      examples: examples.length < EXAMPLES_MAX ? [...examples, judged.example] : examples,
+    });
+  }
+
+  return {
+    skipped(group, reason) {
+      add({ group, route: '', shadowed: 'service', build: '', rules: '' }, 'skipped', reason);
+    },
+    taken(group) {
+      tallyOf(group).pending += 1;
+    },
+    settled(key, judged) {
+      tallyOf(key.group).pending -= 1;
+      add(key, judged.outcome, judged.outcome === 'skipped' ? judged.reason : null);
+      if (judged.outcome === 'different') addCause(key, judged);
+    },
+    counts(group) {
+      const { skipped, ...rest } = tallies.get(group) ?? NOTHING;
+      return { ...rest, skipped: Object.fromEntries(skipped) };
+    },
+    flush() {
+      if (counts.size === 0) return;
+      const batch: ComparisonBatch = {
+        at: deps.clock.wall(),
+        counts: [...counts.values()],
+        causes: [...causes.values()],
+      };
+      try {
+        deps.store.flush(batch);
+        counts.clear();
+        causes.clear();
+      } catch (error) {
+        failedFlushes += 1;
+        deps.log.warn('shadow.flush-failed', {
+          error: error instanceof Error ? error.message : String(error),
+        });
+      }
+    },
+    dropped: () => ({ causes: droppedCauses, counts: droppedCounts, failedFlushes }),
+  };
+}
+
+const NOTHING: Tally = { eligible: 0, same: 0, ignored: 0, different: 0, pending: 0, skipped: new Map() };
+
+/** Digest of what the rules mean: who owns them and why does not count, what they do does. 16 hex digits. */
+export function rulesDigest(rules: readonly CompareRule[]): string {
+  const effective = rules.map(
+    ({ owner: _owner, reason: _reason, ticket: _ticket, expires: _expires, ...rest }) =>
+      Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+  return createHash('sha256').update(JSON.stringify(effective)).digest('hex').slice(0, 16);
+}

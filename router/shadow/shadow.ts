@@ -1,0 +1,276 @@
+/** The shadow side put together: queue, replay, compare, record. Nothing here can delay or change an answer. */
+import type { ServiceReply } from '../core/compare/comparison.ts';
+import type { Clock, ComparisonStore, EvidenceKey, Log, ShadowSink } from '../core/ports.ts';
+import type { Captured, CompareRule, Fields, ShadowJob, SkipReason, Target } from '../core/types.ts';
+import { headerValue } from '../core/unit.ts';
+import { createBreaker } from './breaker.ts';
+import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
+import type { Judged } from './judge.ts';
+import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
+import { createRecorder, rulesDigest, type ShadowCounts } from './record.ts';
+import { createReplayer, REPLAY_LIMITS, type Replayed, type ReplayLimits } from './replay.ts';
+
+export interface ShadowDeps {
+  readonly clock: Clock;
+  readonly store: Pick<ComparisonStore, 'flush'>;
+  readonly log: Log;
+  /** Secret of this installation for digests of values; at least 16 bytes. */
+  readonly key: Uint8Array;
+  /** True while the process has no time for copies (event loop late, primary near its limit). Called per offer. */
+  readonly overloaded: () => boolean;
+}
+
+export interface ShadowOptions {
+  readonly queue: QueueLimits;
+  readonly replay: ReplayLimits;
+  readonly comparer: ComparerLimits;
+  /** Largest decoded body of one side, bytes. */
+  readonly decodedBytesMax: number;
+  readonly flushMs: number;
+}
+
+export const SHADOW_OPTIONS: ShadowOptions = {
+  queue: QUEUE_LIMITS,
+  replay: REPLAY_LIMITS,
+  comparer: COMPARER_LIMITS,
+  decodedBytesMax: 4 * 1024 * 1024,
+  flushMs: 1000,
+};
+
+export interface Shadow extends ShadowSink {
+  /** Counts a request that never became a copy. With null it does nothing: a copy is counted when it is settled. */
+  eligible(group: string, skipped: SkipReason | null): void;
+  counts(group: string): ShadowCounts;
+  /** What the shadow side holds and has lost, for status and metrics. */
+  health(): ShadowHealth;
+  /** Everything counted so far is in the store afterwards, or still held if the store refuses. */
+  flush(): void;
+  /** Resolves when nothing is waiting or in flight. */
+  idle(): Promise<void>;
+  start(): void;
+  /** Aborts copies (`draining`), flushes, ends the comparer. */
+  stop(): Promise<void>;
+}
+
+interface ShadowHealth {
+  readonly waiting: number;
+  readonly inFlight: number;
+  readonly bytes: number;
+  readonly comparersReplaced: number;
+  readonly causesDropped: number;
+  readonly countsDropped: number;
+  readonly failedFlushes: number;
+}
+
+const BUILDS_MAX = 1000;
+
+/** Does no I/O before `start`; offers before it are refused as `draining`. */
+export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_OPTIONS): Shadow {
+  const queue = createQueue(options.queue);
+  const replayer = createReplayer(options.replay);
+  const breaker = createBreaker();
+  const comparer = createComparer(
+    { key: deps.key, decodedBytesMax: options.decodedBytesMax },
+    options.comparer,
+  );
+  const recorder = createRecorder(deps);
+  const digests = new WeakMap<readonly CompareRule[], string>();
+  /** Last build seen per group: a service that gives no answer gives no build either. */
+  const builds = new Map<string, string>();
+  const running = new Set<Promise<void>>();
+  let aborter = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let pumping = false;
+
+  /** In a later tick, so that the answer that has just ended is not followed by the work of its copy. */
+  function pump(): void {
+    if (pumping) return;
+    pumping = true;
+    setImmediate(() => {
+      pumping = false;
+      for (let taken = queue.next(deps.clock.now()); taken !== null; taken = queue.next(deps.clock.now())) {
+        if (taken.kind === 'stale') settle(taken.ticket.job, null, { outcome: 'skipped', reason: 'stale' });
+        else run(taken.ticket);
+      }
+    });
+  }
+
+  function run(ticket: Ticket): void {
+    const task = work(ticket).finally(() => {
+      running.delete(task);
+      queue.release(ticket);
+      pump();
+    });
+    running.add(task);
+  }
+
+  async function work(ticket: Ticket): Promise<void> {
+    const { job } = ticket;
+    let replayed: Replayed | null = null;
+    let judged: Judged;
+    try {
+      replayed = await replay(ticket);
+      judged = replayed === null ? skip('breaker-open') : await judge(job, replayed);
+    } catch (error) {
+      deps.log.error('shadow.failed', { error: error instanceof Error ? error.message : String(error) });
+      judged = skip('compare-failed');
+    }
+    settle(job, replayed, judged);
+  }
+
+  async function replay(ticket: Ticket): Promise<Replayed | null> {
+    const { origin } = ticket.job.target;
+    if (!breaker.allows(origin, deps.clock.now())) return null;
+    const replayed = await replayer.replay(ticket.job, aborter.signal, (bytes) => queue.grow(ticket, bytes));
+    const unreached = replayed.kind === 'transport' || (replayed.kind === 'timeout' && replayed.connecting);
+    if (unreached) breaker.failed(origin, deps.clock.now());
+    else if (replayed.kind === 'answer') breaker.succeeded(origin);
+    return replayed;
+  }
+
+  async function judge(job: ShadowJob, replayed: Replayed): Promise<Judged> {
+    const sides = orient(job, replayed);
+    if (typeof sides === 'string') return skip(sides);
+    const { route, request } = job;
+    const meta = {
+      group: job.group.name,
+      route: { label: route.label, segments: route.segments },
+      request: {
+        method: request.method,
+        target: request.target,
+        url: `${job.publicOrigin}${request.target}`,
+      },
+      internalHosts: [job.target, job.primaryTarget].map(({ origin }) => new URL(origin).host),
+      today: new Date(deps.clock.wall()).toISOString().slice(0, 10),
+    };
+    return await comparer.judge({ meta, ...sides }, job.group.rules);
+  }
+
+  function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
+    recorder.settled(keyOf(job, replayed), judged);
+  }
+
+  function keyOf(job: ShadowJob, replayed: Replayed | null): EvidenceKey {
+    const { name, rules } = job.group;
+    let digest = digests.get(rules);
+    if (digest === undefined) {
+      digest = rulesDigest(rules);
+      digests.set(rules, digest);
+    }
+    const shadowed = job.primary === 'legacy' ? 'service' : 'legacy';
+    return { group: name, route: job.route.label, shadowed, build: buildOf(job, replayed), rules: digest };
+  }
+
+  function buildOf(job: ShadowJob, replayed: Replayed | null): string {
+    const copied = replayed?.kind === 'answer' ? replayed.answer : null;
+    const answer = job.primary === 'service' ? job.answer : copied;
+    const header = (job.primary === 'service' ? job.primaryTarget : job.target).buildHeader;
+    const seen = answer === null || header === null ? null : headerValue(answer.fields, header);
+    const { name } = job.group;
+    if (seen === null) return builds.get(name) ?? '';
+    if (builds.size < BUILDS_MAX || builds.has(name)) builds.set(name, seen.slice(0, 128));
+    return seen.slice(0, 128);
+  }
+
+  return {
+    offer(job) {
+      if (timer === undefined) return 'draining';
+      if (deps.overloaded()) return 'overload';
+      const refused = queue.offer(job, deps.clock.now());
+      if (refused !== null) return refused;
+      recorder.taken(job.group.name);
+      pump();
+      return null;
+    },
+    eligible(group, skipped) {
+      if (skipped !== null) recorder.skipped(group, skipped);
+    },
+    counts: recorder.counts,
+    health() {
+      const { causes: causesDropped, counts: countsDropped, failedFlushes } = recorder.dropped();
+      return {
+        waiting: queue.waiting(),
+        inFlight: running.size,
+        bytes: queue.bytes(),
+        comparersReplaced: comparer.replaced(),
+        causesDropped,
+        countsDropped,
+        failedFlushes,
+      };
+    },
+    flush: recorder.flush,
+    async idle() {
+      while (pumping || running.size > 0 || queue.waiting() > 0) {
+        await (running.size > 0 ? Promise.race(running) : new Promise((resolve) => setImmediate(resolve)));
+      }
+    },
+    start() {
+      if (timer !== undefined) return;
+      aborter = new AbortController();
+      comparer.start();
+      timer = setInterval(recorder.flush, options.flushMs);
+      timer.unref();
+    },
+    async stop() {
+      clearInterval(timer);
+      timer = undefined;
+      for (const { job } of queue.drain()) settle(job, null, skip('draining'));
+      aborter.abort();
+      replayer.stop();
+      await comparer.stop();
+      await Promise.all(running);
+      recorder.flush();
+    },
+  };
+}
+
+function skip(reason: SkipReason): Judged {
+  return { outcome: 'skipped', reason };
+}
+
+/**
+ * Legacy and service from primary and copy. A failure of the service is a difference; a failure of legacy says
+ * nothing about the service and is the reason why there is no comparison.
+ */
+function orient(
+  job: ShadowJob,
+  replayed: Replayed,
+): { readonly legacy: Captured; readonly service: ServiceReply } | SkipReason {
+  if (replayed.kind === 'aborted') return 'draining';
+  if (replayed.kind === 'memory' || replayed.kind === 'connection-reused') return replayed.kind;
+  const primary = asCompared(job.answer, job);
+  if (job.primary === 'service') {
+    if (replayed.kind === 'timeout') return 'timeout';
+    if (replayed.kind === 'transport') return 'legacy-failed';
+    if (replayed.oversize) return 'too-large';
+    if (replayed.answer.truncated) return 'legacy-truncated';
+    const service = { kind: 'answer', answer: primary, oversize: false } as const;
+    return { legacy: asCompared(replayed.answer, job), service };
+  }
+  if (primary.truncated) return 'legacy-truncated';
+  if (replayed.kind === 'timeout') {
+    const code = replayed.connecting ? 'CONNECT_TIMEOUT' : 'TIMEOUT';
+    return { legacy: primary, service: { kind: 'failed', failure: 'timeout', code } };
+  }
+  if (replayed.kind === 'transport') {
+    return { legacy: primary, service: { kind: 'failed', failure: 'transport', code: replayed.code } };
+  }
+  const { answer, oversize } = replayed;
+  return { legacy: primary, service: { kind: 'answer', answer: asCompared(answer, job), oversize } };
+}
+
+/** Without what no client receives, or what only says which build answered. */
+function asCompared(answer: Captured, { target, primaryTarget }: ShadowJob): Captured {
+  const dropped = new Set(['alt-svc', ...buildHeaders([target, primaryTarget])]);
+  const fields: string[] = [];
+  for (let i = 0; i + 1 < answer.fields.length; i += 2) {
+    const [name = '', value = ''] = answer.fields.slice(i, i + 2);
+    const lower = name.toLowerCase();
+    if (!dropped.has(lower) && !lower.startsWith('fig-')) fields.push(name, value);
+  }
+  return { ...answer, fields: fields satisfies Fields };
+}
+
+function buildHeaders(targets: readonly Target[]): readonly string[] {
+  return targets.flatMap(({ buildHeader }) => (buildHeader === null ? [] : [buildHeader]));
+}
