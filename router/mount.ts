@@ -44,6 +44,8 @@ export interface MountCounts {
 export interface Mount {
   /** Answers a request: an Express or Connect middleware and a `node:http` request listener alike. */
   handle(req: IncomingMessage, res: ServerResponse): void;
+  /** Answers a request that expects a 100: the listener of the server's `checkContinue` event. */
+  expect(req: IncomingMessage, res: ServerResponse): void;
   /** Answers an upgrade: the listener of the server's `upgrade` event. */
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** For `shouldUpgradeCallback` of the server: only WebSocket handshakes leave HTTP, all else is a plain request. */
@@ -58,6 +60,7 @@ export interface Mount {
 /** Retries that may follow each other at once; one more for every fifth request. */
 const RETRIES_MAX = 10;
 const RETRIES_PER_REQUEST = 0.2;
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * The router as a middleware on http-proxy. Throws RangeError when a trusted proxy is no CIDR block, and when
@@ -79,6 +82,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
 
   const exchanges: ExchangeDeps = {
     clock: deps.clock,
+    log: deps.log,
     options,
     dispatch,
     mayRetry,
@@ -88,7 +92,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
   };
 
   /** One synchronous run from the head to the first byte upstream: one snapshot, one flag reading, no waiting. */
-  function accept(req: IncomingMessage, res: ServerResponse, early: Uint8Array): void {
+  function accept(req: IncomingMessage, res: ServerResponse, early: Uint8Array, continues: boolean): void {
     const startedAt = deps.clock.now();
     const requestId = receivedRequestId(req.rawHeaders) ?? deps.nextId();
     const hop = hopOf(req, requestId);
@@ -107,6 +111,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       req,
       res,
       early,
+      continues,
       startedAt,
       requestId,
       admitted,
@@ -320,7 +325,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     }
     tunnels.add(socket);
     socket.on('close', () => tunnels.delete(socket));
-    accept(req, res, head);
+    accept(req, res, head, false);
   }
 
   async function stop(): Promise<void> {
@@ -340,7 +345,8 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
   }
 
   return {
-    handle: (req, res) => accept(req, res, Buffer.alloc(0)),
+    handle: (req, res) => accept(req, res, NO_BYTES, false),
+    expect: (req, res) => accept(req, res, NO_BYTES, true),
     upgrade,
     wantsUpgrade: (req) =>
       asksForWebSocket(

@@ -56,6 +56,12 @@ export const ERRORS = {
     text: 'the path has more than one reading',
   },
   CLIENT_BODY_LARGE: { status: 413, during: 'send', blame: 'client', text: 'the request body is too large' },
+  CLIENT_BODY_TIMEOUT: {
+    status: 408,
+    during: 'send',
+    blame: 'client',
+    text: 'the request body stopped arriving',
+  },
   CLIENT_BODY_CUT: { status: 400, during: 'send', blame: 'client', text: 'the request body ended early' },
   CLIENT_GONE: {
     status: 499,

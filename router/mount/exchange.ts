@@ -12,8 +12,8 @@ import {
 } from '../core/answer.ts';
 import { type Choice, isSafe } from '../core/choose.ts';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
-import { answerFields } from '../core/headers.ts';
-import type { Clock } from '../core/ports.ts';
+import { answerFields, valuesOf } from '../core/headers.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import type { Admitted, Fields, Side, Target } from '../core/types.ts';
 import { type Copies, isEventStream } from './copies.ts';
 import { createDeadline } from './deadline.ts';
@@ -28,6 +28,8 @@ export interface Given {
   readonly res: ServerResponse;
   /** Bytes that came behind an upgrade request. */
   readonly early: Uint8Array;
+  /** The client waits for a 100 before it sends its body, and nobody has sent one. */
+  readonly continues: boolean;
   readonly startedAt: number;
   readonly requestId: string;
   readonly admitted: Admitted;
@@ -53,6 +55,7 @@ export interface Ending {
 
 export interface ExchangeDeps {
   readonly clock: Clock;
+  readonly log: Log;
   readonly options: MountOptions;
   /** Opens the upstream request; `take` gets it before its head is out. `fresh`: on a new connection. */
   dispatch(
@@ -131,15 +134,30 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     writeRequestHead(upstream, admitted.target, given.fields);
     upstream.maxHeadersCount = 0; // Counted by us: node would cut the list off without a word.
     upstream.on('socket', (socket) => gotSocket(current, socket));
-    upstream.on('information', () => {
+    upstream.on('information', (interim) => {
       current.interim += 1;
       if (current.interim > options.interimAnswersMax) failed(current, 'UPSTREAM_SYNTAX');
+      else if (interim.statusCode === 103) hint(interim.rawHeaders);
     });
+    if (given.continues && admitted.hasBody) {
+      upstream.setHeader('Expect', '100-continue');
+      upstream.on('continue', () => res.writeContinue());
+    }
     upstream.on('response', (answer) => answered(current, answer));
     upstream.on('upgrade', (answer, socket, early) => switched(current, answer, socket, early));
     upstream.on('finish', () => awaitHead(current));
     if (admitted.hasBody) pump(current, upstream);
     else upstream.end();
+  }
+
+  /** The only interim answer node lets us pass on, and only its Link lines; a hint it cannot read is left out. */
+  function hint(fields: Fields): void {
+    if (req.httpVersion === '1.0' || res.headersSent || ended) return;
+    try {
+      res.writeEarlyHints({ link: [...valuesOf(fields, 'link')] });
+    } catch (error) {
+      deps.log.debug('early-hint-dropped', { error });
+    }
   }
 
   function gotSocket(current: Attempt, socket: Socket): void {
@@ -155,7 +173,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     if (attempt !== current || current.answered || ended || current.socket?.connecting !== false) return;
     if (current.upstream?.writableFinished) deadline.arm(options.upstreamHeadMs, 'UPSTREAM_HEAD_TIMEOUT');
     else if (current.upstream?.writableNeedDrain) deadline.arm(options.sendStallMs, 'UPSTREAM_SEND_TIMEOUT');
-    else deadline.clear();
+    else deadline.arm(options.clientBodyIdleMs, 'CLIENT_BODY_TIMEOUT');
   }
 
   /** Not `pipe`: the tap sits beside the relay, and a limit may end it in the middle. */
@@ -163,6 +181,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     const bytesMax = options.requestBodyBytesMax;
     let bytes = 0;
     current.uploading = true;
+    upstream.flushHeaders(); // The upstream may refuse by the head alone; the client may wait for that.
     req.on('data', (chunk: Uint8Array) => {
       if (!current.uploading) return;
       bytes += chunk.length;
@@ -171,8 +190,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
         return;
       }
       copies?.request(chunk);
-      if (upstream.write(chunk)) return;
-      req.pause();
+      if (!upstream.write(chunk)) req.pause();
       awaitHead(current);
     });
     req.on('end', () => {

@@ -24,6 +24,8 @@ export interface MountOptions {
   /** Between two pieces of an answer; `streamIdleMs` for `text/event-stream`. */
   readonly upstreamBodyIdleMs: number;
   readonly streamIdleMs: number;
+  /** The client does not send more of its request body. */
+  readonly clientBodyIdleMs: number;
   /** The client does not read the answer. */
   readonly clientWriteStallMs: number;
   /** How long, and how many bytes, of an unwanted request body are read and thrown away before closing. */
@@ -63,6 +65,7 @@ export const MOUNT_DEFAULTS: MountOptions = {
   upstreamHeadMs: 60_000,
   upstreamBodyIdleMs: 60_000,
   streamIdleMs: 300_000,
+  clientBodyIdleMs: 30_000,
   clientWriteStallMs: 60_000,
   lingerMs: 2_000,
   lingerBytesMax: 1_048_576,

@@ -4,8 +4,8 @@ import type { MountOptions } from './options.ts';
 
 /**
  * Answers with one row of the error table: a constant sentence and the request id, no address, side or version.
- * `close`: the connection ends behind it. An unread request body is read and thrown away within limits first:
- * closing with unread bytes makes the kernel send RST, which can erase the answer.
+ * `close`: the connection ends behind it, our direction at once; an unread request body is read and thrown away
+ * within limits, because closing with unread bytes makes the kernel send RST, which can erase the answer.
  */
 export function replyError(
   req: IncomingMessage,
@@ -25,18 +25,18 @@ export function replyError(
   if (status === 503) fields.push('Retry-After', '1');
   if (close) fields.push('Connection', 'close');
   res.writeHead(status, fields);
+  const { socket } = res;
+  if (!close || req.complete || socket === null) {
+    res.end(body);
+    return;
+  }
   res.write(body);
-  endAfterBody(req, res, limits);
-}
-
-/** Ends an answer that is complete on the wire once the request body has been read, at most within the limits. */
-function endAfterBody(
-  req: IncomingMessage,
-  res: ServerResponse,
-  limits: Pick<MountOptions, 'lingerMs' | 'lingerBytesMax'>,
-): void {
-  res.flushHeaders();
-  discardBody(req, limits, () => res.end());
+  res.flushHeaders(); // HEAD: a body is never written, and without one no head.
+  socket.end();
+  discardBody(req, limits, () => {
+    if (socket.writableFinished) socket.destroy();
+    else socket.once('finish', () => socket.destroy());
+  });
 }
 
 /** Reads what is left of a request body and drops it; `done` once, at its end or at the first limit. */

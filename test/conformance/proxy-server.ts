@@ -3,7 +3,7 @@
  * and ends when stdin does. Timeouts are short because the corpus waits only 4 s for them.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import http from 'node:http';
+import { createMountServer } from '../../router/mount/server.ts';
 import { createMount } from '../../router/mount.ts';
 import { realClock } from '../helpers/clock.ts';
 import { currentOf, snapshotOf } from '../helpers/current.ts';
@@ -23,8 +23,7 @@ const mount = createMount(
   },
   { upstreamHeadMs: 3_000, upstreamBodyIdleMs: 3_000, requestBodyBytesMax: 1_073_741_824 },
 );
-const server = http.createServer({ shouldUpgradeCallback: mount.wantsUpgrade }, mount.handle);
-server.on('upgrade', mount.upgrade);
+const server = createMountServer(mount);
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   process.stdout.write(`${typeof address === 'object' && address !== null ? address.port : 0}\n`);

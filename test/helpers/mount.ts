@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import http from 'node:http';
+import type http from 'node:http';
 import { onTestFinished } from 'vitest';
 import type { Clock, Log, ShadowSink } from '../../router/core/ports.ts';
 import type { FlagIntent, Observation, ShadowJob, SkipReason, Snapshot } from '../../router/core/types.ts';
+import { createMountServer } from '../../router/mount/server.ts';
 import { createMount, type Mount, type MountOptions } from '../../router/mount.ts';
 import { realClock } from './clock.ts';
 import { currentOf } from './current.ts';
@@ -87,8 +88,7 @@ export async function mounted(given: MountedOptions): Promise<MountedServer> {
     { stopMs: 100, ...given.options },
   );
   mount.start();
-  const server = http.createServer({ shouldUpgradeCallback: mount.wantsUpgrade }, mount.handle);
-  server.on('upgrade', mount.upgrade);
+  const server = createMountServer(mount);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     await mount.stop();
