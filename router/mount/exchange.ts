@@ -364,10 +364,15 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     ended = true;
     deadline.clear();
     const durationMs = deps.clock.now() - given.startedAt;
-    // A fallback answer must not hide from the judge what the service did.
-    const told = fault !== null && outcome === 'OK' ? fault : outcome;
     const shown = outcome === 'CLIENT_GONE' && status === 0 ? ERRORS.CLIENT_GONE.status : status;
-    deps.ended(given, { outcome: told, status: shown, served, fellBack: fault !== null, durationMs });
+    // Whatever came after a fallback must not hide from the judge what the service did.
+    deps.ended(given, {
+      outcome: fault ?? outcome,
+      status: shown,
+      served,
+      fellBack: fault !== null,
+      durationMs,
+    });
   }
 }
 

@@ -21,6 +21,12 @@ export interface RawUpstream {
   open(): number;
   /** Resolves with the n-th request (from 1). */
   request(n: number): Promise<Heard>;
+  /** Says bytes on every open connection. */
+  say(bytes: string): void;
+  /** Lets everything that still comes wait in the kernel. */
+  stopReading(): void;
+  /** Resolves once these bytes have come, on whatever connection. */
+  received(text: string): Promise<void>;
   /** Resolves when no connection is open any more. */
   allClosed(): Promise<void>;
 }
@@ -49,6 +55,7 @@ export async function rawUpstream(script: Script): Promise<RawUpstream> {
     socket.on('data', (data) => {
       const text = data.toString('latin1');
       bytes += text;
+      watch.wake();
       buffer += text;
       for (let length = messageLength(buffer); length !== null; length = messageLength(buffer)) {
         const request = { ...parseMessage(buffer.slice(0, length)), connection, socket };
@@ -81,6 +88,13 @@ export async function rawUpstream(script: Script): Promise<RawUpstream> {
       if (request === undefined) throw new RangeError(`there is no request ${n}`);
       return request;
     },
+    say(text) {
+      for (const socket of sockets) socket.write(text, 'latin1');
+    },
+    stopReading() {
+      for (const socket of sockets) socket.pause();
+    },
+    received: (text) => watch.until(() => bytes.includes(text)),
     allClosed: () => watch.until(() => sockets.size === 0),
   };
 }
