@@ -21,6 +21,7 @@ export interface RawUpstream {
   open(): number;
   /** Resolves with the n-th request (from 1). */
   request(n: number): Promise<Heard>;
+  destroyAll(): void;
   /** Says bytes on every open connection. */
   say(bytes: string): void;
   /** Lets everything that still comes wait in the kernel. */
@@ -87,6 +88,9 @@ export async function rawUpstream(script: Script): Promise<RawUpstream> {
       const request = heard[n - 1];
       if (request === undefined) throw new RangeError(`there is no request ${n}`);
       return request;
+    },
+    destroyAll() {
+      for (const socket of sockets) socket.destroy();
     },
     say(text) {
       for (const socket of sockets) socket.write(text, 'latin1');
