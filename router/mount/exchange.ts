@@ -103,6 +103,8 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
   let retried = false;
   let fault: ErrorCode | null = null;
   let status = 0;
+  /** Nothing but the end of the connection tells the client where the answer ends. */
+  let endsWithConnection = false;
   let ended = false;
 
   res.on('close', clientLeft);
@@ -216,6 +218,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     current.answered = true;
     const fields = answerFields(head.status, head.fields, target, given.publicOrigin);
     status = head.status;
+    endsWithConnection = req.httpVersion === '1.0' && valuesOf(fields, 'content-length').length === 0;
     copies?.answerHead(status, fields);
     // The client still uploads, but the answer is final: nothing more goes upstream.
     const early = admitted.hasBody && current.upstream?.writableFinished === false;
@@ -255,7 +258,6 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
       // An answer that came before the request was out leaves a connection nobody can use again.
       if (current.upstream?.writableFinished === false) current.upstream.destroy();
     });
-    answer.on('error', () => cut('UPSTREAM_BODY_CUT'));
     answer.on('close', () => {
       if (!answer.complete) cut('UPSTREAM_BODY_CUT');
     });
@@ -340,11 +342,10 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
   /** The answer has begun and cannot be finished: the client must see that it is not whole. */
   function cut(code: ErrorCode): void {
     if (ended) return;
-    const endsWithClose = req.httpVersion === '1.0' && !res.hasHeader('content-length');
     end(code, side);
     attempt?.upstream?.destroy();
     // FIN would look like the regular end of an answer that ends with its connection.
-    if (endsWithClose && res.socket instanceof Socket) res.socket.resetAndDestroy();
+    if (endsWithConnection && res.socket instanceof Socket) res.socket.resetAndDestroy();
     else res.destroy();
   }
 

@@ -98,3 +98,33 @@ test('an early answer reaches a client that still uploads, and the upload is not
   expect(upstream.heard).toHaveLength(0);
   expect(await proxy.ended(1)).toMatchObject([{ outcome: 'OK', status: 413 }]);
 });
+
+test('an upload that is no longer wanted is read within the linger limit only', async () => {
+  const upstream = await rawUpstream(ok('x'));
+  const proxy = await mounted({
+    snapshot: snapshotOf(upstream.origin),
+    options: { lingerMs: 60_000, lingerBytesMax: 1_000 },
+  });
+  const client = rawClient(proxy.port);
+  client.send('POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\nabc');
+  await upstream.received('abc');
+  upstream.say('HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig');
+  await client.until('413 Too Large');
+  client.send('u'.repeat(100_000));
+  await client.closed();
+});
+
+test('an upload cut short by an early answer never looks complete to the upstream', async () => {
+  const { upstream, proxy } = await world(ok('x'));
+  const client = rawClient(proxy.port);
+  client.send('POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+  await upstream.received('abc');
+  upstream.say('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbeg');
+  await client.until('beg');
+  client.send('3\r\ndef\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n');
+  await expect.poll(() => proxy.mount.counts().inFlight).toBe(2);
+  upstream.say('end');
+  await client.until('begend');
+  await upstream.request(1);
+  expect(upstream.heard.map(({ start }) => start)).toEqual(['GET /next HTTP/1.1']);
+});

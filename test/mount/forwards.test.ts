@@ -153,3 +153,48 @@ test('a request holds its snapshot although the routing changes meanwhile', asyn
   await client.until('legacy');
   expect(proxy.mount.counts()).toMatchObject({ serviceInFlight: new Map() });
 });
+
+test('a 100 of the upstream is passed on', async () => {
+  const upstream = await rawUpstream(ok('thanks'));
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin) });
+  const client = rawClient(proxy.port);
+  client.send('POST /x HTTP/1.1\r\nHost: app.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
+  await upstream.received('Expect: 100-continue');
+  upstream.say('HTTP/1.1 100 Continue\r\n\r\n');
+  await client.until('HTTP/1.1 100 Continue\r\n\r\n');
+  client.send('hello');
+  expect(await client.until('thanks')).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+});
+
+test('early hints are passed on, links only', async () => {
+  const hint =
+    'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nFig-X: 1\r\nSet-Cookie: a=1\r\n\r\n';
+  const upstream = await rawUpstream(`${hint}${ok('x')}`);
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin) });
+  const text = await exchange(proxy.port, `${GET}\r\n`);
+  expect(text).toMatch(
+    /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK/,
+  );
+});
+
+test('a hint that cannot be read is left out, and the answer comes', async () => {
+  const upstream = await rawUpstream(`HTTP/1.1 103 Early Hints\r\nLink: not a link\r\n\r\n${ok('x')}`);
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin) });
+  expect(await exchange(proxy.port, `${GET}\r\n`)).toMatch(/^HTTP\/1\.1 200 OK/);
+});
+
+test('205 loses the body it must not have', async () => {
+  const upstream = await rawUpstream(
+    'HTTP/1.1 205 Reset\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+  );
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin) });
+  const text = await exchange(proxy.port, `${GET}\r\n`);
+  expect(parseMessage(text)).toMatchObject({ status: 205, body: '' });
+  expect(text).not.toContain('abc');
+});
+
+test('a raised limit of header lines holds beyond what node keeps by default', async () => {
+  const upstream = await rawUpstream(ok('x', `${'A: b\r\n'.repeat(2_500)}Last: seen\r\n`));
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin), options: { answerFieldsMax: 3_000 } });
+  expect(await exchange(proxy.port, `${GET}\r\n`)).toContain('Last: seen');
+});

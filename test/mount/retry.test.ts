@@ -89,3 +89,24 @@ test('an upstream that is down is a 502, up again a 200', async () => {
   client.send(GET);
   await client.until('back');
 });
+
+test('retries have a budget: an upstream that resets every kept connection is not asked twice for ever', async () => {
+  const upstream = await rawUpstream(({ socket, connection }) => {
+    if (!served.has(connection)) {
+      served.add(connection);
+      return ok('fine');
+    }
+    socket.resetAndDestroy();
+    return undefined;
+  });
+  const served = new Set<number>();
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin) });
+  const client = rawClient(proxy.port);
+  for (let n = 1; n <= 60; n += 1) {
+    client.send(GET);
+    await proxy.ended(n);
+  }
+  const failed = proxy.observed.filter(({ outcome }) => outcome === 'UPSTREAM_RESET').length;
+  expect(proxy.mount.counts().retries).toBeGreaterThan(10);
+  expect(failed).toBeGreaterThan(0);
+});

@@ -168,3 +168,14 @@ test('a tunnel of which one direction has ended ends', async () => {
   await client.closed();
   upstream.destroyAll();
 });
+
+test('an upgrade uses no connection that served something else', async () => {
+  const { upstream, proxy } = await world((_, n) => (n === 1 ? ok('x') : SWITCH));
+  const first = rawClient(proxy.port);
+  first.send('GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
+  await first.until('200 OK');
+  const second = rawClient(proxy.port);
+  second.send(UPGRADE);
+  await second.until('101 Switching');
+  expect(upstream.heard.map(({ connection }) => connection)).toEqual([1, 2]);
+});
