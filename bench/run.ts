@@ -66,7 +66,7 @@ const CONTESTANTS: readonly Contestant[] = [
 try {
   await main();
 } finally {
-  for (const child of children) child.kill('SIGTERM');
+  await Promise.all(children.map(ended));
   rmSync(temporary, { recursive: true, force: true });
 }
 
@@ -251,6 +251,15 @@ function start(command: string, args: readonly string[]): ChildProcess {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   return child;
+}
+
+/** Ends a process and waits for it: nginx still removes its own file. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once('exit', () => resolve());
+  child.kill('SIGTERM');
+  await promise;
 }
 
 /** The first line of stdout, or null when the process ends without one. */

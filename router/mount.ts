@@ -17,6 +17,7 @@ import { type Ending, type ExchangeDeps, type Given, startExchange } from './mou
 import { MOUNT_DEFAULTS, type MountOptions } from './mount/options.ts';
 import { Outbound } from './mount/outbound.ts';
 import { replyError } from './mount/reply.ts';
+import { createRoster } from './mount/roster.ts';
 
 export type { MountOptions } from './mount/options.ts';
 
@@ -73,7 +74,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
   const agents = createAgents(deps.clock, options);
   const budget = createBudget(options.shadowBytesMax);
   const serviceInFlight = new Map<string, number>();
-  const responses = new Set<ServerResponse>();
+  const responses = createRoster<ServerResponse>();
   const tunnels = new Set<Socket>();
   let state: 'running' | 'draining' | 'stopped' = 'running';
   let drained: (() => void) | null = null;
@@ -121,10 +122,9 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       fields,
       publicOrigin,
     };
-    responses.add(res);
     retriesLeft = Math.min(RETRIES_MAX, retriesLeft + RETRIES_PER_REQUEST);
     if (choice.decision.side === 'service' && choice.group !== null) count(choice.group.name, 1);
-    startExchange({ ...request, copies: copiesOf(request) }, exchanges);
+    startExchange({ ...request, copies: copiesOf(request), leave: responses.enter(res) }, exchanges);
   }
 
   /** Admission, and what only a mount has to ask. */
@@ -160,7 +160,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     };
   }
 
-  function copiesOf(request: Omit<Given, 'copies'>): Copies | null {
+  function copiesOf(request: Omit<Given, 'copies' | 'leave'>): Copies | null {
     const { admitted, choice, fields, requestId, publicOrigin, legacy } = request;
     const { group, route, shadow, decision } = choice;
     if (shadow !== 'copy' || group === null || route === null) return null;
@@ -229,7 +229,8 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       if (copy !== null && typeof copy === 'object') offerLater(copy);
       else eligible(choice.group.name, copy ?? (choice.shadow === 'copy' ? 'compare-failed' : choice.shadow));
     }
-    gone(exchange.res);
+    exchange.leave();
+    if (responses.size() === 0) drained?.();
   }
 
   function refused(
@@ -294,11 +295,6 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     else serviceInFlight.set(group, next);
   }
 
-  function gone(res: ServerResponse): void {
-    responses.delete(res);
-    if (responses.size === 0) drained?.();
-  }
-
   function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     // From the first tick on: a reset while the upstream is asked must not be an unhandled error.
     socket.on('error', () => socket.destroy());
@@ -331,7 +327,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
   async function stop(): Promise<void> {
     if (state !== 'running') return;
     state = 'draining';
-    if (responses.size > 0) {
+    if (responses.size() > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       drained = resolve;
       const timer = setTimeout(resolve, options.stopMs);
@@ -339,7 +335,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       clearTimeout(timer);
     }
     state = 'stopped';
-    for (const res of responses) res.destroy();
+    for (const res of responses.members()) res.destroy();
     for (const socket of tunnels) socket.destroy();
     agents.destroy();
   }
@@ -356,7 +352,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
         valuesOf(req.rawHeaders, 'upgrade'),
       ),
     counts: () => ({
-      inFlight: responses.size,
+      inFlight: responses.size(),
       serviceInFlight,
       tunnels: tunnels.size,
       retries,

@@ -160,7 +160,10 @@ export function publicOriginOf(request: Admitted, hop: Pick<Hop, 'peerTrusted' |
 export function valuesOf(fields: Fields, lowerName: string): readonly string[] {
   const values: string[] = [];
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    if (fields[i]?.toLowerCase() === lowerName) values.push(fields[i + 1] ?? '');
+    const name = fields[i] ?? '';
+    // Length first: most names need no lower-casing.
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName)
+      values.push(fields[i + 1] ?? '');
   }
   return values;
 }

@@ -40,6 +40,8 @@ export interface Given {
   /** Field lines to send upstream. */
   readonly fields: Fields;
   readonly copies: Copies | null;
+  /** Strikes it off the list of requests in flight. */
+  leave(): void;
 }
 
 /** How an exchange ended; exactly once. */
@@ -96,7 +98,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
   const { req, res, admitted, choice, copies } = given;
   const { options } = deps;
   const repeatable = isSafe(admitted.method) && !admitted.hasBody && !admitted.upgrade;
-  const deadline = createDeadline(expired);
+  const deadline = createDeadline(deps.clock, expired);
   let side: Side = choice.decision.side;
   let target: Target = choice.target;
   let attempt: Attempt | null = null;

@@ -21,6 +21,7 @@ describe('readers disagree on', () => {
     '/legacy/%5c../new/a',
     '/%6eew/a',
     '/%256eew/a',
+    '/%6eew/..',
     '//new/a',
     '/new;x/a',
     '/new/../legacy/a',

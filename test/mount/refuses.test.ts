@@ -108,3 +108,15 @@ test('an unwanted upload is read within the linger limit, so that the refusal ar
   client.send('u'.repeat(200_000));
   await client.closed();
 });
+
+test('a refused HEAD with a body gets its head at once', async () => {
+  const { answer } = await refusalOf('HEAD / HTTP/1.1\r\nHost: a b\r\nContent-Length: 5\r\n\r\nhello');
+  expect(answer).toMatchObject({ status: 400, body: '' });
+});
+
+test('a refusal tells the client at once that the connection ends, although an upload is still being read', async () => {
+  const proxy = await mounted({ snapshot: snapshotOf('http://127.0.0.1:1'), options: { lingerMs: 60_000 } });
+  const client = rawClient(proxy.port);
+  client.send('POST / HTTP/1.1\r\nHost: a b\r\nContent-Length: 5\r\n\r\n');
+  expect(parseMessage(await client.closed()).status).toBe(400);
+});

@@ -11,6 +11,7 @@ const GET = 'GET /x HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n';
 
 interface World {
   readonly script?: Script;
+  readonly serviceScript?: Script;
   readonly stage?: Stage;
   readonly bodyBytesMax?: number;
   readonly intent?: FlagIntent;
@@ -20,7 +21,7 @@ interface World {
 
 async function world(given: World = {}) {
   const legacy = await rawUpstream(given.script ?? ok('legacy', 'Date: now\r\n'));
-  const service = await rawUpstream(ok('service'));
+  const service = await rawUpstream(given.serviceScript ?? ok('service'));
   const shadowLimits = {
     perSecondMax: 9,
     inFlightMax: 9,
@@ -154,6 +155,14 @@ describe('exactly one reason is counted', () => {
       reason: 'legacy-truncated',
     },
     { name: 'timeout', script: () => undefined, options: { upstreamHeadMs: 30 }, reason: 'timeout' },
+    {
+      name: 'fallback: the service answers for itself and fails',
+      stage: 'live',
+      intent: { serve: 'on', shadow: 'on', cause: 'flag' },
+      serviceScript: 'HTTP/1.1 099 No\r\n\r\n',
+      options: { fallback: false },
+      reason: 'fallback',
+    },
     {
       name: 'unsafe-method',
       request: `${GET.replace('GET', 'POST')}Content-Length: 0\r\n\r\n`,
