@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import httpProxy from 'http-proxy';
 import { isWithin, parseCidr, plainAddress } from './core/address.ts';
-import { type Admission, type AdmitPolicy, admit, asksForWebSocket } from './core/admit.ts';
+import { type Admission, type AdmitPolicy, admit, asksForWebSocket, isLastHop } from './core/admit.ts';
 import { routesAgree } from './core/agree.ts';
 import { type ChooseDeps, choose, isSafe } from './core/choose.ts';
 import { ERRORS, type ErrorCode } from './core/errors.ts';
@@ -12,11 +12,12 @@ import type { Clock, Current, Log, Recorder, ShadowSink } from './core/ports.ts'
 import { createBudget } from './core/tap.ts';
 import type { Observation, ShadowJob, SkipReason, Snapshot, Target } from './core/types.ts';
 import { createAgents } from './mount/agents.ts';
+import { createComplaints } from './mount/complaints.ts';
 import { type Copies, createCopies } from './mount/copies.ts';
 import { type Ending, type ExchangeDeps, type Given, startExchange } from './mount/exchange.ts';
 import { MOUNT_DEFAULTS, type MountOptions } from './mount/options.ts';
 import { Outbound } from './mount/outbound.ts';
-import { replyError } from './mount/reply.ts';
+import { replyError, replyOptions } from './mount/reply.ts';
 import { createRoster } from './mount/roster.ts';
 
 export type { MountOptions } from './mount/options.ts';
@@ -61,6 +62,7 @@ export interface Mount {
 /** Retries that may follow each other at once; one more for every fifth request. */
 const RETRIES_MAX = 10;
 const RETRIES_PER_REQUEST = 0.2;
+const COMPLAIN_EVERY_MS = 1_000;
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -73,6 +75,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
   const proxy = createProxy();
   const agents = createAgents(deps.clock, options);
   const budget = createBudget(options.shadowBytesMax);
+  const complain = createComplaints(deps.clock, deps.log, COMPLAIN_EVERY_MS);
   const serviceInFlight = new Map<string, number>();
   const responses = createRoster<ServerResponse>();
   const tunnels = new Set<Socket>();
@@ -104,6 +107,11 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       return;
     }
     const { admitted, framing } = admission;
+    if (isLastHop(admitted)) {
+      observe(unrouted(req, 'OK', 200, startedAt));
+      replyOptions(res, requestId);
+      return;
+    }
     const choice = choose(snapshot, admitted, requestId, deps);
     const fields = requestFields(admitted, framing, hop);
     const publicOrigin = publicOriginOf(admitted, hop);
@@ -240,7 +248,18 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     requestId: string,
     startedAt: number,
   ): void {
-    observe({
+    observe(unrouted(req, code, ERRORS[code].status, startedAt));
+    replyError(req, res, code, requestId, true, options);
+  }
+
+  /** A request that was answered here: no route, no side. */
+  function unrouted(
+    req: IncomingMessage,
+    outcome: Observation['outcome'],
+    status: number,
+    startedAt: number,
+  ): Observation {
+    return {
       group: null,
       route: null,
       unit: null,
@@ -248,12 +267,11 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       reason: 'no-route',
       assigned: 'legacy',
       served: null,
-      outcome: code,
-      status: ERRORS[code].status,
+      outcome,
+      status,
       durationMs: deps.clock.now() - startedAt,
       unsafe: !isSafe(req.method ?? ''),
-    });
-    replyError(req, res, code, requestId, true, options);
+    };
   }
 
   /** After the last byte of the answer, in a tick of its own: a fault of the shadow side finds no exchange to harm. */
@@ -270,10 +288,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
   }
 
   function observe(observation: Observation): void {
-    const { outcome, group, route, status, assigned } = observation;
-    const blame = outcome === 'OK' ? 'none' : ERRORS[outcome].blame;
-    if (blame === 'client') deps.log.debug('request-failed', { outcome, status });
-    else if (blame !== 'none') deps.log.warn('request-failed', { outcome, status, group, route, assigned });
+    complain(observation);
     try {
       deps.recorder.observed(observation);
     } catch (error) {

@@ -265,6 +265,14 @@ function declaredLength(draft: Draft, _: Head, policy: AdmitPolicy): ErrorCode |
   return draft.framing.bytes > policy.requestBodyBytesMax ? 'CLIENT_BODY_LARGE' : null;
 }
 
+/** An OPTIONS with `Max-Forwards: 0` is for us and nobody behind us. Source: RFC 9110 §7.6.2. */
+export function isLastHop({ method, fields }: Pick<Admitted, 'method' | 'fields'>): boolean {
+  if (method !== 'OPTIONS') return false;
+  return fields.some(
+    (name, i) => i % 2 === 0 && name.toLowerCase() === 'max-forwards' && /^0+$/.test(fields[i + 1] ?? ''),
+  );
+}
+
 /**
  * Whether a request asks for a WebSocket: GET, HTTP/1.1, `Connection: upgrade` and exactly the protocol
  * `websocket`. Any other protocol (h2c from Java clients) is no upgrade to us: the request goes on as plain HTTP.

@@ -91,7 +91,7 @@ export function requestFields(request: Admitted, framing: Framing, hop: Hop): Fi
       if (lower === 'x-forwarded-for' || lower === 'forwarded') continue;
     }
     if (lower === 'host') hosted = true;
-    sent.push(name, value);
+    sent.push(name, lower === 'max-forwards' && request.method === 'OPTIONS' ? oneLess(value) : value);
   }
   if (!hosted) sent.unshift('Host', request.host);
   sent.push('Via', `${hop.version} ${hop.viaName}`);
@@ -166,6 +166,11 @@ export function valuesOf(fields: Fields, lowerName: string): readonly string[] {
       values.push(fields[i + 1] ?? '');
   }
   return values;
+}
+
+/** RFC 9110 §7.6.2: every proxy takes one; what is no number is none of our business. */
+function oneLess(value: string): string {
+  return /^[1-9]\d{0,8}$/.test(value) ? String(Number(value) - 1) : value;
 }
 
 function pushFraming(sent: string[], request: Admitted, framing: Framing): void {

@@ -5,7 +5,7 @@ import type { Clock } from '../core/ports.ts';
 import type { MountOptions } from './options.ts';
 
 /** Where an origin is and the connections that are kept to it. */
-export interface Upstream {
+interface Upstream {
   readonly agent: HttpAgent | HttpsAgent;
   readonly address: { readonly protocol: string; readonly hostname: string; readonly port: string };
   /** Closes idle connections that have been idle for longer than this. */

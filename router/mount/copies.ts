@@ -15,7 +15,7 @@ export interface Copies {
   finish(end: ExchangeEnd): ShadowJob | SkipReason;
 }
 
-export interface ExchangeEnd {
+interface ExchangeEnd {
   readonly outcome: 'OK' | ErrorCode;
   readonly side: Side;
   readonly fellBack: boolean;

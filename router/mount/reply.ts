@@ -2,6 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { MountOptions } from './options.ts';
 
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** Answers an OPTIONS that may go no further. Source: RFC 9110 §7.6.2. */
+export function replyOptions(res: ServerResponse, requestId: string): void {
+  res.writeHead(200, ['Allow', METHODS, 'Content-Length', '0', 'X-Request-Id', requestId]);
+  res.end();
+}
+
 /**
  * Answers with one row of the error table: a constant sentence and the request id, no address, side or version.
  * `close`: the connection ends behind it, our direction at once; an unread request body is read and thrown away
@@ -21,7 +29,7 @@ export function replyError(
     ...['Content-Type', 'text/plain; charset=utf-8', 'Cache-Control', 'no-store'],
     ...['Content-Length', String(body.length), 'X-Request-Id', requestId],
   ];
-  if (status === 405) fields.push('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  if (status === 405) fields.push('Allow', METHODS);
   if (status === 503) fields.push('Retry-After', '1');
   if (close) fields.push('Connection', 'close');
   res.writeHead(status, fields);

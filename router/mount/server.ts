@@ -13,7 +13,7 @@ export interface ServerOptions {
   readonly requestsPerConnectionMax: number;
 }
 
-export const SERVER_DEFAULTS: ServerOptions = {
+const SERVER_DEFAULTS: ServerOptions = {
   clientHeadMs: 10_000,
   clientIdleMs: 65_000,
   headBytesMax: 16_384,

@@ -9,7 +9,7 @@ import { realClock } from './clock.ts';
 import { currentOf } from './current.ts';
 import { createWatch } from './watch.ts';
 
-export interface LogLine {
+interface LogLine {
   readonly level: keyof Log;
   readonly event: string;
   readonly fields: Readonly<Record<string, unknown>>;

@@ -130,3 +130,17 @@ export async function closedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
+
+/** A TCP server that says one thing to whatever it hears first. */
+export async function plainTcp(says: string): Promise<{ readonly origin: string }> {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(says));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+  });
+  const address = server.address();
+  return { origin: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}` };
+}

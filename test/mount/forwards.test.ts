@@ -198,3 +198,14 @@ test('a raised limit of header lines holds beyond what node keeps by default', a
   const proxy = await mounted({ snapshot: snapshotOf(upstream.origin), options: { answerFieldsMax: 3_000 } });
   expect(await exchange(proxy.port, `${GET}\r\n`)).toContain('Last: seen');
 });
+
+test('OPTIONS goes as far as Max-Forwards says', async () => {
+  const upstream = await rawUpstream(ok('upstream'));
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin) });
+  const ask = (hops: number): string =>
+    `OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\nMax-Forwards: ${hops}\r\n\r\n`;
+  expect(parseMessage(await exchange(proxy.port, ask(0)))).toMatchObject({ status: 200, body: '' });
+  expect(parseMessage(await exchange(proxy.port, ask(10))).body).toBe('upstream');
+  expect(upstream.heard.map((heard) => values(heard, 'max-forwards'))).toEqual([['9']]);
+  expect(proxy.observed).toMatchObject([{ outcome: 'OK', served: null, status: 200 }, { outcome: 'OK' }]);
+});

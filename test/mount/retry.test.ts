@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { snapshotOf } from '../helpers/current.ts';
 import { mounted } from '../helpers/mount.ts';
 import { exchange, parseMessage, rawClient } from '../helpers/raw-http.ts';
-import { closedPort, type Heard, ok, rawUpstream } from '../helpers/upstream.ts';
+import { closedPort, type Heard, ok, plainTcp, rawUpstream } from '../helpers/upstream.ts';
 
 const GET = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
 const POST = 'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi';
@@ -109,4 +109,13 @@ test('retries have a budget: an upstream that resets every kept connection is no
   const failed = proxy.observed.filter(({ outcome }) => outcome === 'UPSTREAM_RESET').length;
   expect(proxy.mount.counts().retries).toBeGreaterThan(10);
   expect(failed).toBeGreaterThan(0);
+});
+
+test('an upstream that does not speak TLS where it should is a fault of whoever runs it', async () => {
+  const upstream = await plainTcp('HTTP/1.1 400 Bad Request\r\n\r\n');
+  const proxy = await mounted({ snapshot: snapshotOf(upstream.origin.replace('http:', 'https:')) });
+  const client = rawClient(proxy.port);
+  client.send(GET);
+  await proxy.ended(1);
+  expect(proxy.observed).toMatchObject([{ outcome: 'UPSTREAM_TLS', status: 502 }]);
 });
