@@ -16,6 +16,24 @@ interface ErrorRow {
 export const ERRORS = {
   CLIENT_SYNTAX: { status: 400, during: 'admit', blame: 'client', text: 'the request is malformed' },
   CLIENT_TARGET: { status: 400, during: 'admit', blame: 'client', text: 'the request target is malformed' },
+  CLIENT_TARGET_LONG: {
+    status: 414,
+    during: 'admit',
+    blame: 'client',
+    text: 'the request target is too long',
+  },
+  CLIENT_HEAD_LARGE: {
+    status: 431,
+    during: 'admit',
+    blame: 'client',
+    text: 'the request has too many header lines',
+  },
+  CLIENT_VERSION: {
+    status: 505,
+    during: 'admit',
+    blame: 'client',
+    text: 'this version of HTTP is not supported here',
+  },
   CLIENT_METHOD: { status: 405, during: 'admit', blame: 'client', text: 'this method is not supported here' },
   CLIENT_HOST: {
     status: 400,
@@ -38,12 +56,24 @@ export const ERRORS = {
     text: 'the path has more than one reading',
   },
   CLIENT_BODY_LARGE: { status: 413, during: 'send', blame: 'client', text: 'the request body is too large' },
+  CLIENT_BODY_TIMEOUT: {
+    status: 408,
+    during: 'send',
+    blame: 'client',
+    text: 'the request body stopped arriving',
+  },
   CLIENT_BODY_CUT: { status: 400, during: 'send', blame: 'client', text: 'the request body ended early' },
   CLIENT_GONE: {
     status: 499,
     during: 'receive',
     blame: 'client',
     text: 'the client left before the answer was complete',
+  },
+  CLIENT_SLOW: {
+    status: 499,
+    during: 'receive',
+    blame: 'client',
+    text: 'the client stopped reading the answer',
   },
   LOOP: { status: 508, during: 'admit', blame: 'operator', text: 'the request has passed this proxy before' },
   MOUNT_BODY_CONSUMED: {
@@ -82,6 +112,12 @@ export const ERRORS = {
     blame: 'side',
     text: 'the upstream could not be reached in time',
   },
+  UPSTREAM_SEND_TIMEOUT: {
+    status: 504,
+    during: 'send',
+    blame: 'side',
+    text: 'the upstream stopped reading the request',
+  },
   UPSTREAM_HEAD_TIMEOUT: {
     status: 504,
     during: 'wait',
@@ -112,6 +148,7 @@ export const ERRORS = {
     blame: 'side',
     text: 'the upstream stopped in the middle of its answer',
   },
+  FIG_OVERLOADED: { status: 503, during: 'admit', blame: 'fig', text: 'the proxy has too much to do' },
   FIG_DRAINING: { status: 503, during: 'admit', blame: 'fig', text: 'the proxy is shutting down' },
   FIG_INTERNAL: { status: 500, during: 'wait', blame: 'fig', text: 'the proxy failed' },
 } as const satisfies Record<string, ErrorRow>;

@@ -1,0 +1,102 @@
+import { contentLength } from '../core/admit.ts';
+import type { Choice } from '../core/choose.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { shadowFields, valuesOf } from '../core/headers.ts';
+import { type Budget, createTap } from '../core/tap.ts';
+import type { Admitted, Fields, Group, Route, ShadowJob, Side, SkipReason, Target } from '../core/types.ts';
+
+/** What is copied of one exchange. Whatever goes wrong here ends in a reason, never in the relay. */
+export interface Copies {
+  request(bytes: Uint8Array): void;
+  /** The head of the answer, end-to-end fields as the client gets them. */
+  answerHead(status: number, fields: Fields): void;
+  answer(bytes: Uint8Array): void;
+  /** The finished exchange as a job, or why there is none. Frees the shared memory; called once. */
+  finish(end: ExchangeEnd): ShadowJob | SkipReason;
+}
+
+interface ExchangeEnd {
+  readonly outcome: 'OK' | ErrorCode;
+  readonly side: Side;
+  readonly fellBack: boolean;
+  readonly durationMs: number;
+}
+
+/** The parts of a job that are known when the request is forwarded. */
+export interface CopyPlan {
+  readonly admitted: Admitted;
+  readonly choice: Choice;
+  readonly group: Group;
+  readonly route: Route;
+  /** Field lines sent to the primary. */
+  readonly sent: Fields;
+  readonly requestId: string;
+  readonly publicOrigin: string;
+  /** Where the copy goes. */
+  readonly other: Target;
+}
+
+/** Copies of at most `bodyBytesMax` of the group's limits, each out of the shared budget. */
+export function createCopies(plan: CopyPlan, budget: Budget): Copies {
+  const { bodyBytesMax } = plan.group.shadowLimits;
+  const request = createTap(bodyBytesMax, budget);
+  const answer = createTap(bodyBytesMax, budget);
+  let status = 0;
+  let fields: Fields = [];
+  const conditionalRange = valuesOf(plan.admitted.fields, 'if-range').length > 0;
+
+  return {
+    request: request.write,
+    answer: answer.write,
+    answerHead(answerStatus, answerFields) {
+      status = answerStatus;
+      fields = answerFields;
+      if (status === 304 || conditionalRange) answer.giveUp('conditional');
+      else if (isEventStream(fields)) answer.giveUp('stream');
+      // Known before the first byte: nothing is copied in vain.
+      else if (declaredBytes(fields) > bodyBytesMax && plan.admitted.method !== 'HEAD')
+        answer.giveUp('too-large');
+    },
+    finish(end) {
+      const skipped = skipOf(end, request.skipped() ?? answer.skipped());
+      const requestBody = request.release();
+      const answerBody = answer.release();
+      if (skipped !== null) return skipped;
+      const { method, target } = plan.admitted;
+      return {
+        group: plan.group,
+        route: plan.route,
+        requestId: plan.requestId,
+        unit: plan.choice.unit,
+        primary: end.side,
+        target: plan.other,
+        primaryTarget: plan.choice.target,
+        publicOrigin: plan.publicOrigin,
+        request: { method, target, fields: shadowFields(plan.sent), body: requestBody },
+        answer: { status, fields, body: answerBody, truncated: false },
+        durationMs: end.durationMs,
+      };
+    },
+  };
+}
+
+/** First reason wins: what happened to the exchange before what happened to its copy. */
+function skipOf(end: ExchangeEnd, tapped: SkipReason | null): SkipReason | null {
+  if (end.fellBack) return 'fallback';
+  if (end.outcome === 'OK') return tapped;
+  if (end.outcome === 'CLIENT_BODY_LARGE') return 'too-large';
+  if (end.outcome.startsWith('CLIENT_')) return 'client-gone';
+  // The service answers for itself: its failure is counted by the judge, not compared.
+  if (end.side === 'service') return 'fallback';
+  if (end.outcome === 'UPSTREAM_BODY_CUT' || end.outcome === 'UPSTREAM_BODY_TIMEOUT')
+    return 'legacy-truncated';
+  return end.outcome.endsWith('_TIMEOUT') ? 'timeout' : 'legacy-failed';
+}
+
+export function isEventStream(fields: Fields): boolean {
+  return valuesOf(fields, 'content-type').some((value) => /^text\/event-stream\b/i.test(value));
+}
+
+function declaredBytes(fields: Fields): number {
+  return contentLength(valuesOf(fields, 'content-length')[0] ?? '') ?? 0;
+}
