@@ -64,7 +64,7 @@ test('one 401 stops the SDK for ever, and us for a minute', async () => {
   const { reader } = startReader({ source, timer: time.timer, clock: time.clock });
   await until(() => reader.status().lastError !== null);
   expect(reader.status().lastError).toBe('the flag server refused the token (401)');
-  await delay(400);
+  await delay(300);
   expect(server.count('features')).toBe(1);
   time.advance(60_000);
   await fresh(reader);
