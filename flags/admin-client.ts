@@ -19,7 +19,7 @@ export class FlagServerError extends Error {
   }
 }
 
-export interface AdminStrategy extends StrategyShape {
+interface AdminStrategy extends StrategyShape {
   readonly id: string;
   readonly title: string | null;
 }

@@ -71,7 +71,10 @@ export interface ClientCounts {
 }
 
 export interface FlagClient {
-  /** Attaches everything, then contacts the server in the background. */
+  /**
+   * Attaches everything, then contacts the server in the background. Throws when the server of this process does
+   * not listen yet or has no such environment.
+   */
   start(): void;
   /** Sends the last usage counts (at most one request timeout) and lets go of every socket and timer. */
   stop(): Promise<void>;
@@ -244,9 +247,9 @@ export function createClient(deps: ClientDeps): FlagClient {
       unleash = client;
       attach(client);
       if (source.kind === 'local' && table !== null) {
-        const refresh = guarded(() => table.swap(source.server.table(deps.environment)));
-        cancels.commit = source.server.onCommit(refresh);
+        const refresh = () => table.swap(source.server.table(deps.environment));
         refresh();
+        cancels.commit = source.server.onCommit(guarded(refresh));
       }
       void settled(client.start());
     },

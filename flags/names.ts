@@ -48,7 +48,7 @@ export function isGroupName(group: string): boolean {
  * Whether a flag is in our shape: enabled, exactly one `flexibleRollout` with a whole percent, sticky by our key,
  * and nothing that could narrow, widen or randomise it. `groupId`: the one it must have, or null for any.
  */
-export function isCanonical(flag: FlagShape, groupId: string | null): boolean {
+function isCanonical(flag: FlagShape, groupId: string | null): boolean {
   return flag.enabled && isQuiet(flag) && canonicalStrategy(flag, groupId) !== null;
 }
 

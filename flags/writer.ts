@@ -23,8 +23,8 @@ import {
 
 /** Title of a strategy that nobody has changed since we made it. */
 const NEW_TITLE = 'fig:new';
-/** Hash seeds remembered, at most; one per group. */
-const GROUPS_MAX = 10_000;
+/** Groups whose hash seeds are remembered, at most. */
+export const GROUPS_MAX = 1000;
 
 export interface WriterDeps {
   /** The flag server, embedded or real. */

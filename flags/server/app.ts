@@ -164,7 +164,9 @@ function createErrorHandler(log: Log, ids: Ids): ErrorRequestHandler {
 }
 
 function answer(response: Response, problem: Problem, ids: Ids): void {
-  const body = problem.status === 400 ? { id: ids.uuid(), ...problem.body } : problem.body;
+  // As in Unleash: a fault that the schema found, with its path, carries an id; a rule's refusal does not.
+  const fromSchema = problem.body.details.some(({ path }) => path !== undefined);
+  const body = fromSchema ? { id: ids.uuid(), ...problem.body } : problem.body;
   response.status(problem.status).json(body);
 }
 

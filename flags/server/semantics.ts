@@ -146,14 +146,12 @@ export function clientFeature(feature: Feature, enabled: boolean, strategies: re
   };
 }
 
-export type ClientFeature = ReturnType<typeof clientFeature>;
-
 function clientStrategy({ name, constraints, parameters }: Strategy) {
   return { name, constraints, parameters, variants: [] };
 }
 
 /** JSON with sorted keys: equal exactly when the values are. */
-export function canonicalJson(value: unknown): string {
+function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))

@@ -40,7 +40,7 @@ export interface StoredEvent extends EventDraft {
   readonly groupId: string | null;
 }
 
-export interface EventQuery {
+interface EventQuery {
   readonly feature: string | null;
   readonly project: string | null;
   readonly type: string | null;

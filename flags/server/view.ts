@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Definition, FlagTable } from '../table.ts';
-import { clientFeature, PROJECT } from './semantics.ts';
+import { clientFeature, ENVIRONMENTS, PROJECT } from './semantics.ts';
 import type { Commit, Store } from './store.ts';
 
 /** Bodies kept, at most; one for each query that is in use. */
@@ -18,13 +18,13 @@ export interface ClientQuery {
 }
 
 /** What clients see, as text that is written as it is. */
-export interface Entry {
+interface Entry {
   readonly json: string;
   readonly definition: Definition;
 }
 
 export interface View {
-  /** All flags of an environment by name, in the order of their creation. */
+  /** All flags of an environment by name, in the order of their creation. TypeError when there is no such one. */
   entries(environment: string): ReadonlyMap<string, Entry>;
   table(environment: string): FlagTable;
   /** The answer to a features request at the current revision. */
@@ -52,6 +52,9 @@ export function createView(store: Store, epoch: string): View {
   function entries(environment: string): Map<string, Entry> {
     const known = environments.get(environment);
     if (known !== undefined) return known;
+    if (!ENVIRONMENTS.some(({ name }) => name === environment)) {
+      throw new TypeError(`the flag server has no environment ${environment}`);
+    }
     const fresh = new Map<string, Entry>();
     for (const { name } of store.features()) refresh(fresh, environment, name);
     environments.set(environment, fresh);

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createBackup } from '../../flags/backup.ts';
+import { BACKUP_BYTES_MAX, createBackup } from '../../flags/backup.ts';
 import { FEATURES, freePort, json, scripted } from './scripted.ts';
 import { clock, fresh, recordingLog, startReader, subject, TOKENS, tempDir, until } from './world.ts';
 
@@ -102,4 +102,12 @@ test('of many writes at once the newest is on disk, and no temporary file is lef
   expect(await backup.get('key')).toEqual(states.at(-1));
   expect(readdirSync(dir)).toHaveLength(1);
   expect(backup.failures()).toBe(0);
+});
+
+test('a backup above the limit is not read', async () => {
+  const { backupDir, url, file } = await backedUp();
+  truncateSync(file, BACKUP_BYTES_MAX + 1);
+  const { reader } = startReader({ source: sourceAt(url), backupDir });
+  await until(() => reader.counts().backupFailures === 1);
+  expect(reader.status().data).toBe('none');
 });

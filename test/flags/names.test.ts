@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { contextOf } from '../../flags/context.ts';
+import { contextOf, PROPERTY_BYTES_MAX } from '../../flags/context.ts';
 import { type FlagShape, isGroupName, serveFlag, shadowFlag, shareOf } from '../../flags/names.ts';
 
 const PARAMETERS = { rollout: '25', stickiness: 'figUnit', groupId: 'orders' };
@@ -61,10 +61,11 @@ test('flags are named after their group', () => {
 });
 
 test('the context holds the key twice, allowed properties, and nothing else', () => {
-  const raw = { userId: 'u', tenant: 't', plan: 'p', long: 'x'.repeat(257) };
+  const tenant = 't'.repeat(PROPERTY_BYTES_MAX);
+  const raw = { userId: 'u', tenant, plan: 'p', long: `${tenant}t` };
   expect(contextOf('key', raw, ['userId', 'tenant', 'long', 'absent', 'constructor'])).toEqual({
     sessionId: 'key',
     userId: 'u',
-    properties: { figUnit: 'key', tenant: 't' },
+    properties: { figUnit: 'key', tenant },
   });
 });

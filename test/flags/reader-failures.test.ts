@@ -6,12 +6,17 @@ import { fakeTime, fresh, startReader, startServer, subject, TOKENS, until, writ
 const UNIT = '6d894aa3ee802549d7f340e7c1cf0d1c';
 const token = TOKENS.client;
 
-test('without a server the reader knows nothing, says so once, and recovers by itself', async () => {
-  const port = await freePort();
+test.concurrent('without a server the reader knows nothing, says so once, and recovers by itself', async ({
+  onTestFinished: finish,
+}) => {
+  const port = await freePort(finish);
   const url = `http://127.0.0.1:${port}`;
-  const { reader, log } = startReader({
-    source: { kind: 'poll', url, token, refreshMs: 250, timeoutMs: 1000 },
-  });
+  const { reader, log } = startReader(
+    {
+      source: { kind: 'poll', url, token, refreshMs: 250, timeoutMs: 1000 },
+    },
+    finish,
+  );
   await until(() => reader.counts().errors >= 1);
   const { warnings } = reader.counts();
   for (let i = 0; i < 100; i += 1) {
@@ -22,18 +27,20 @@ test('without a server the reader knows nothing, says so once, and recovers by i
   expect(reader.status().lastError).not.toContain(String(port));
   expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
   const startedMs = performance.now();
-  await scripted((_request, response) => json(response, 200, FEATURES), port);
+  await scripted((_request, response) => json(response, 200, FEATURES), port, finish);
   await fresh(reader);
   expect(performance.now() - startedMs).toBeLessThan(250 + 3250);
   expect(reader.read('orders', subject(UNIT)).serve).toBe('on');
   expect(reader.status().lastError).toBeNull();
 });
 
-test('a server that dies leaves the last flags in force, and they become stale', async () => {
+test.concurrent('a server that dies leaves the last flags in force, and they become stale', async ({
+  onTestFinished: finish,
+}) => {
   const time = fakeTime();
-  const server = await scripted((_request, response) => json(response, 200, FEATURES));
+  const server = await scripted((_request, response) => json(response, 200, FEATURES), 0, finish);
   const source = { kind: 'poll', url: server.url, token, refreshMs: 250 } as const;
-  const { reader } = startReader({ source, clock: time.clock });
+  const { reader } = startReader({ source, clock: time.clock }, finish);
   await fresh(reader);
   await server.close();
   await until(() => reader.status().lastError !== null);
@@ -43,11 +50,18 @@ test('a server that dies leaves the last flags in force, and they become stale',
   expect(reader.read('orders', subject(UNIT)).serve).toBe('on');
 });
 
-test('a server that answers 503 for a while is asked again until it recovers', async () => {
-  const server = await scripted((_request, response, nth) =>
-    nth <= 3 ? json(response, 503, '{}') : json(response, 200, FEATURES),
+test.concurrent('a server that answers 503 for a while is asked again until it recovers', async ({
+  onTestFinished: finish,
+}) => {
+  const server = await scripted(
+    (_request, response, nth) => (nth <= 3 ? json(response, 503, '{}') : json(response, 200, FEATURES)),
+    0,
+    finish,
   );
-  const { reader, log } = startReader({ source: { kind: 'poll', url: server.url, token, refreshMs: 250 } });
+  const { reader, log } = startReader(
+    { source: { kind: 'poll', url: server.url, token, refreshMs: 250 } },
+    finish,
+  );
   await until(() => reader.status().lastError !== null);
   expect(reader.status().lastError).toBe('the flag server answered 503');
   await fresh(reader);
@@ -55,13 +69,15 @@ test('a server that answers 503 for a while is asked again until it recovers', a
   expect(log.lines.map(({ event }) => event)).toEqual(['flags.unreachable', 'flags.reachable']);
 });
 
-test('one 401 stops the SDK for ever, and us for a minute', async () => {
+test.concurrent('one 401 stops the SDK for ever, and us for a minute', async ({ onTestFinished: finish }) => {
   const time = fakeTime();
-  const server = await scripted((_request, response, nth) =>
-    nth === 1 ? json(response, 401, '{}') : json(response, 200, FEATURES),
+  const server = await scripted(
+    (_request, response, nth) => (nth === 1 ? json(response, 401, '{}') : json(response, 200, FEATURES)),
+    0,
+    finish,
   );
   const source = { kind: 'poll', url: server.url, token, refreshMs: 250 } as const;
-  const { reader } = startReader({ source, timer: time.timer, clock: time.clock });
+  const { reader } = startReader({ source, timer: time.timer, clock: time.clock }, finish);
   await until(() => reader.status().lastError !== null);
   expect(reader.status().lastError).toBe('the flag server refused the token (401)');
   await delay(300);

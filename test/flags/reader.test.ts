@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { PROPERTIES_MAX } from '../../flags/context.ts';
 import { createReader, type FlagSource, readerFaults } from '../../flags/reader.ts';
 import { createFlagServer } from '../../flags/server/app.ts';
 import { freePort } from './scripted.ts';
@@ -153,9 +154,9 @@ test.each<[string, FlagSource, string[]]>([
 test('reserved or too many properties are refused', () => {
   const source = { kind: 'stream', url: 'http://127.0.0.1:1', token: 't' } as const;
   expect(readerFaults({ source, properties: ['figUnit'] })).toHaveLength(1);
-  const names = Array.from({ length: 8 }, (_, i) => `p${i}`);
+  const names = Array.from({ length: PROPERTIES_MAX }, (_, i) => `p${i}`);
   expect(readerFaults({ source, properties: names })).toHaveLength(0);
-  expect(readerFaults({ source, properties: [...names, 'p8'] })).toHaveLength(1);
+  expect(readerFaults({ source, properties: [...names, 'one-more'] })).toHaveLength(1);
 });
 
 test('stopping while a fetch fails ends the process with 0', async () => {
@@ -186,4 +187,11 @@ test('stopping a streaming reader lets go of its stream', async () => {
     void reader.stop().then(look);
   });
   await gone;
+});
+
+test('a local reader of an environment that does not exist fails at its start', async () => {
+  const { server } = await startServer();
+  expect(() => startReader({ source: { kind: 'local', server }, environment: 'moon' })).toThrow(
+    /no environment/,
+  );
 });

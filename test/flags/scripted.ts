@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
+import type { Finish } from './world.ts';
 
 export const FEATURE = {
   name: 'fig.orders.serve',
@@ -38,6 +39,7 @@ export function json(response: ServerResponse, status: number, body: string, hea
 export async function scripted(
   handle: (request: IncomingMessage, response: ServerResponse, nth: number) => void,
   port = 0,
+  finish: Finish = onTestFinished,
 ) {
   const counts = new Map<string, number>();
   const server = createServer((request, response) => {
@@ -53,7 +55,7 @@ export async function scripted(
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  onTestFinished(close);
+  finish(close);
   const address = server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : 0;
   const count = (path: string) => counts.get(`/api/client/${path}`) ?? 0;
@@ -61,8 +63,8 @@ export async function scripted(
 }
 
 /** A port that nothing listens on (it was free a moment ago). */
-export async function freePort(): Promise<number> {
-  const { port, close } = await scripted(() => undefined);
+export async function freePort(finish: Finish = onTestFinished): Promise<number> {
+  const { port, close } = await scripted(() => undefined, 0, finish);
   await close();
   return port;
 }

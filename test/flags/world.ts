@@ -9,7 +9,7 @@ import type { Timer } from '../../flags/timer.ts';
 import { createWriter } from '../../flags/writer.ts';
 import type { Clock, FlagWriter, Log } from '../../router/core/ports.ts';
 
-export const ENVIRONMENT = 'production';
+const ENVIRONMENT = 'production';
 export const TOKENS: FlagTokens = {
   admin: '*:*.0123456789abcdef0123456789abcdef',
   client: 'default:production.fedcba9876543210fedcba9876543210',
@@ -61,9 +61,12 @@ export function fakeTime(): { clock: Clock; timer: Timer; advance(ms: number): v
   };
 }
 
-export function tempDir(): string {
+/** Registers what ends with the test; a concurrent test passes the one of its context. */
+export type Finish = typeof onTestFinished;
+
+export function tempDir(finish: Finish = onTestFinished): string {
   const dir = mkdtempSync(join(tmpdir(), 'fig-flags-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  finish(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -84,11 +87,14 @@ export function writerFor(url: string): FlagWriter {
 }
 
 /** A started reader, stopped at the end of the test. */
-export function startReader(deps: Pick<ReaderDeps, 'source'> & Partial<ReaderDeps>) {
+export function startReader(
+  deps: Pick<ReaderDeps, 'source'> & Partial<ReaderDeps>,
+  finish: Finish = onTestFinished,
+) {
   const log = recordingLog();
-  const reader = createReader({ environment: ENVIRONMENT, backupDir: tempDir(), clock, log, ...deps });
+  const reader = createReader({ environment: ENVIRONMENT, backupDir: tempDir(finish), clock, log, ...deps });
   reader.start();
-  onTestFinished(() => reader.stop());
+  finish(() => reader.stop());
   return { reader, log };
 }
 

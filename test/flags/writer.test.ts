@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { FlagServerError } from '../../flags/admin-client.ts';
 import { createMemoryFlags } from '../../flags/memory.ts';
-import { createWriter } from '../../flags/writer.ts';
+import { createWriter, GROUPS_MAX } from '../../flags/writer.ts';
 import type { FlagReader, FlagWriter } from '../../router/core/ports.ts';
 import { freePort, json, scripted } from './scripted.ts';
 import { call, recordingLog, startReader, startServer, subject, TOKENS, writerFor } from './world.ts';
@@ -245,4 +245,19 @@ test('an answer that never ends is cut at its limit', async () => {
     response.end(Buffer.alloc(5 * 1024 * 1024, ' '));
   });
   await expect(writerFor(server.url).setServeShare('orders', 1, null, '1')).rejects.toThrow(/too long/);
+});
+
+test('a writer remembers its greatest number of groups and refuses one more', async () => {
+  const refusing = () => Promise.reject(new TypeError('no network'));
+  const deps = { url: 'http://127.0.0.1:1', token: 't', environment: 'production', project: 'default' };
+  const writer = createWriter({ ...deps, fetch: refusing, log: recordingLog() });
+  const ensure = (i: number) => writer.ensure(`g-${i}`, `g-${i}`, { serve: 0, shadow: 0 });
+  for (let i = 0; i < GROUPS_MAX; i += 1) await expect(ensure(i)).rejects.toBeInstanceOf(FlagServerError);
+  await expect(ensure(GROUPS_MAX)).rejects.toBeInstanceOf(RangeError);
+  await expect(ensure(0)).rejects.toBeInstanceOf(FlagServerError);
+});
+
+test.each(['', 'A', 'a.b', '../x'])('the group %j is refused before anything is sent', async (group) => {
+  const writer = writerFor('http://127.0.0.1:1');
+  await expect(async () => writer.setServeShare(group, 1, null, '1')).rejects.toBeInstanceOf(RangeError);
 });
