@@ -78,9 +78,11 @@ export interface FlagClient {
   start(): void;
   /** Sends the last usage counts (at most one request timeout) and lets go of every socket and timer. */
   stop(): Promise<void>;
+  /** Whether there is anything to evaluate; the cheap half of `status()`. */
+  hasData(): boolean;
   /** The definition in force; undefined when there is none or there is no data yet. */
   definition(name: string): Definition | undefined;
-  /** Only after `status().data` left `none`, and only for a flag that `definition` knows. May throw. */
+  /** Only when `hasData()`, and only for a flag that `definition` knows. May throw. */
   isEnabled(name: string, context: Context): boolean;
   status(): FlagStatus;
   /** Called after the whole table was swapped. */
@@ -265,6 +267,8 @@ export function createClient(deps: ClientDeps): FlagClient {
       repository.on(UnleashEvents.Error, () => undefined);
       agent?.destroy();
     },
+
+    hasData: () => ready,
 
     definition: (name) => (ready ? unleash?.getFeatureToggleDefinition(name) : undefined),
 

@@ -90,7 +90,7 @@ export function createReader(deps: ReaderDeps): RunningReader {
 
   return {
     read(group, subject): FlagIntent {
-      if (client.status().data === 'none') return NO_DATA;
+      if (!client.hasData()) return NO_DATA;
       const { unit, requestId } = subject;
       if (unit === null) {
         if (withoutUnit === 'unknown') return NO_UNIT;
