@@ -260,7 +260,7 @@ export function createClient(deps: ClientDeps): FlagClient {
       const client = unleash;
       if (client === null) return;
       for (const cancel of Object.values(cancels)) cancel?.();
-      if (lastError === null && lastContactMs !== null) await settled(client.flushMetrics());
+      if (lastError === null && lastContactMs !== null) await settled(flush(client));
       const repository = repositoryOf(client);
       client.destroy();
       // A fetch that fails after this emits `error` on an emitter that lost its listeners: uncaught, exit 1.
@@ -375,6 +375,13 @@ interface Controls {
   etag: string | undefined;
   fetch(): Promise<void>;
   getMode(): 'polling' | 'streaming';
+}
+
+/** Sends the usage counts. The SDK starts another metrics loop at that and loses the timer of the first one. */
+function flush(client: Unleash): Promise<void> {
+  // biome-ignore lint/complexity/useLiteralKeys: private in the SDK's types; nothing public leads there.
+  clearTimeout(client['metrics']['timer']);
+  return client.flushMetrics();
 }
 
 function repositoryOf(client: Unleash): Repository {

@@ -122,12 +122,11 @@ function openDatabase(file: string): Database {
   chmodSync(file, 0o600);
   const db = new SqliteDatabase(file, { timeout: 0 });
   try {
+    // Together they take the lock here: a second server must fail at its start, not at its first write.
     db.pragma('locking_mode = EXCLUSIVE');
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     db.pragma('foreign_keys = ON');
-    // Takes the lock now: a second server must fail at its start, not at its first write.
-    db.exec('BEGIN EXCLUSIVE; COMMIT');
     return db;
   } catch (error) {
     db.close();

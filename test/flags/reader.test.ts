@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { PROPERTIES_MAX } from '../../flags/context.ts';
 import { createReader, type FlagSource, readerFaults } from '../../flags/reader.ts';
 import { createFlagServer } from '../../flags/server/app.ts';
-import { freePort } from './scripted.ts';
+import { FEATURES, json, scripted } from './scripted.ts';
 import {
   call,
   clock,
@@ -159,22 +159,27 @@ test('reserved or too many properties are refused', () => {
   expect(readerFaults({ source, properties: [...names, 'one-more'] })).toHaveLength(1);
 });
 
-test('stopping while a fetch fails ends the process with 0', async () => {
-  const port = await freePort();
+test('stopping while a later fetch fails ends the process with 0', async () => {
+  // The second fetch hangs until `stop` cuts it; the SDK repeats it, and fails when nobody listens any more.
+  const server = await scripted((_request, response, nth) => {
+    if (nth === 1) json(response, 200, FEATURES);
+    else if (nth > 2) json(response, 418, '{}');
+  });
   const script = `
     import { createReader } from ${JSON.stringify(new URL('../../flags/reader.ts', import.meta.url).href)};
     const quiet = () => {};
     const reader = createReader({
-      source: { kind: 'poll', url: 'http://127.0.0.1:${port}', token: 't', refreshMs: 250, timeoutMs: 1000 },
+      source: { kind: 'poll', url: '${server.url}', token: 't', refreshMs: 250 },
       environment: 'production', backupDir: ${JSON.stringify(tempDir())},
       clock: { now: () => performance.now(), wall: () => Date.now() },
       log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     });
+    reader.onChange(() => setTimeout(() => reader.stop(), 500));
     reader.start();
-    setTimeout(() => reader.stop(), 20);
     setTimeout(() => {}, 2500);`;
   const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
   await expect(run).resolves.toMatchObject({ stderr: '' });
+  expect(server.count('features')).toBe(3);
 });
 
 test('stopping a streaming reader lets go of its stream', async () => {
@@ -194,4 +199,14 @@ test('a local reader of an environment that does not exist fails at its start', 
   expect(() => startReader({ source: { kind: 'local', server }, environment: 'moon' })).toThrow(
     /no environment/,
   );
+});
+
+test('stopping sends the last usage counts', async () => {
+  const server = await scripted((_request, response) => json(response, 200, FEATURES));
+  const { reader } = startReader({ source: { kind: 'poll', url: server.url, token: TOKENS.client } });
+  await fresh(reader);
+  reader.read('orders', subject('a'.repeat(32)));
+  expect(server.count('metrics')).toBe(0);
+  await reader.stop();
+  expect(server.count('metrics')).toBe(1);
 });
