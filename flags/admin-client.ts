@@ -1,0 +1,222 @@
+import type { FlagShape, StrategyShape } from './names.ts';
+import { parseFlagUrl } from './url.ts';
+
+const TIMEOUT_MS = 5000;
+/** Answers of the admin API that are read; a longer one is an error. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+
+/** The part of the global `fetch` that is used. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** The admin API could not be used. `status` is null when no answer came. Carries no address and no secret. */
+export class FlagServerError extends Error {
+  readonly status: number | null;
+
+  constructor(message: string, status: number | null, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'FlagServerError';
+    this.status = status;
+  }
+}
+
+interface AdminStrategy extends StrategyShape {
+  readonly id: string;
+  readonly title: string | null;
+}
+
+/** A flag as the admin API shows it, reduced to one environment. */
+export interface AdminFlag extends FlagShape {
+  readonly archived: boolean;
+  readonly strategies: readonly AdminStrategy[];
+}
+
+export interface NewFlag {
+  readonly name: string;
+  readonly type: 'release' | 'operational';
+  readonly description: string;
+}
+
+/** The few admin calls that move a flag. Each rejects with FlagServerError on anything unexpected. */
+export interface AdminClient {
+  /** Null: there is no such flag. */
+  flag(name: string): Promise<AdminFlag | null>;
+  /** False: the name is taken. */
+  createFlag(flag: NewFlag): Promise<boolean>;
+  addStrategy(flag: string, strategy: object): Promise<void>;
+  /** False: a `test` of the patch did not hold. */
+  patchStrategy(flag: string, id: string, patch: readonly object[]): Promise<boolean>;
+  switchOn(flag: string): Promise<void>;
+  /** Creates the field with stickiness on; it may exist already. */
+  ensureStickyField(name: string, description: string): Promise<void>;
+}
+
+export interface AdminClientDeps {
+  /** Any address of the server that `parseFlagUrl` takes; TypeError otherwise. */
+  readonly url: string;
+  /** Admin token. */
+  readonly token: string;
+  readonly environment: string;
+  readonly project: string;
+  readonly fetch: Fetch;
+}
+
+/** Unleash's admin API over `fetch`: the same calls for the embedded and a real server. Waits 5 s at most. */
+export function createAdminClient(deps: AdminClientDeps): AdminClient {
+  const api = parseFlagUrl(deps.url);
+  if (!(api instanceof URL)) throw new TypeError(`flags: ${api.path}: ${api.text}`);
+  const features = `admin/projects/${encodeURIComponent(deps.project)}/features`;
+  const root = api.href;
+
+  function placeOf(flag: string): string {
+    return `${features}/${encodeURIComponent(flag)}/environments/${encodeURIComponent(deps.environment)}`;
+  }
+
+  async function call(method: string, path: string, body?: unknown): Promise<Answer> {
+    const init: RequestInit = {
+      method,
+      headers: { Authorization: deps.token, Accept: 'application/json', 'Content-Type': 'application/json' },
+      // A redirect would carry the token to whoever asks for it.
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    };
+    try {
+      const response = await deps.fetch(root + path, init);
+      return { status: response.status, body: parse(await textOf(response)) };
+    } catch (error) {
+      if (error instanceof FlagServerError) throw error;
+      throw new FlagServerError(`the flag server could not be reached (${nameOf(error)})`, null, error);
+    }
+  }
+
+  return {
+    async flag(name) {
+      const answer = await call('GET', `${features}/${encodeURIComponent(name)}`);
+      if (answer.status === 404) return null;
+      const flag = answer.status === 200 ? flagOf(answer.body, deps.environment) : null;
+      if (flag === null) throw unexpected('reading a flag', answer);
+      return flag;
+    },
+    async createFlag(flag) {
+      const answer = await call('POST', features, { ...flag, impressionData: false });
+      if (answer.status === 409) return false;
+      if (answer.status !== 201) throw unexpected('creating a flag', answer);
+      return true;
+    },
+    async addStrategy(flag, strategy) {
+      const answer = await call('POST', `${placeOf(flag)}/strategies`, strategy);
+      if (answer.status !== 200) throw unexpected('adding a strategy', answer);
+    },
+    async patchStrategy(flag, id, patch) {
+      const answer = await call('PATCH', `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`, patch);
+      // Unleash answers a failed `test` with 500 and this text, the embedded server with 409.
+      const failedTest = answer.status === 500 && messageOf(answer.body).includes('Test operation failed');
+      if (answer.status === 409 || failedTest) return false;
+      if (answer.status !== 200) throw unexpected('changing a strategy', answer);
+      return true;
+    },
+    async switchOn(flag) {
+      const answer = await call('POST', `${placeOf(flag)}/on`);
+      if (answer.status !== 200) throw unexpected('switching a flag on', answer);
+    },
+    async ensureStickyField(name, description) {
+      const known = await call('GET', 'admin/context');
+      if (known.status !== 200 || !Array.isArray(known.body))
+        throw unexpected('reading context fields', known);
+      if (known.body.some((field: unknown) => isRecord(field) && nameIn(field) === name)) return;
+      const answer = await call('POST', 'admin/context', {
+        name,
+        description,
+        stickiness: true,
+        legalValues: [],
+      });
+      // 409: somebody was faster.
+      if (answer.status !== 201 && answer.status !== 409)
+        throw unexpected('creating a context field', answer);
+    },
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_BYTES_MAX) {
+      throw new FlagServerError('the flag server sent an answer that is too long', response.status);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** JSON, or undefined: an empty body or a gateway's page is judged by its status alone. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The flag in one environment; null when the answer has another shape. */
+function flagOf(body: unknown, environment: string): AdminFlag | null {
+  if (!isRecord(body)) return null;
+  const { archived, impressionData, variants, dependencies, environments } = body;
+  if (!Array.isArray(environments)) return null;
+  const here: unknown = environments.find((one: unknown) => isRecord(one) && nameIn(one) === environment);
+  if (!isRecord(here)) return null;
+  const { enabled, strategies, variants: ownVariants } = here;
+  if (typeof enabled !== 'boolean' || !Array.isArray(strategies) || !strategies.every(isStrategy))
+    return null;
+  return {
+    archived: archived === true,
+    enabled,
+    impressionData: impressionData === true,
+    strategies,
+    variants: [...listOf(variants), ...listOf(ownVariants)],
+    dependencies: listOf(dependencies),
+  };
+}
+
+function isStrategy(value: unknown): value is AdminStrategy {
+  if (!isRecord(value)) return false;
+  const { id, name, title, parameters } = value;
+  return (
+    typeof id === 'string' &&
+    typeof name === 'string' &&
+    (title === null || title === undefined || typeof title === 'string') &&
+    isRecord(parameters)
+  );
+}
+
+function unexpected(during: string, { status, body }: Answer): FlagServerError {
+  const message = messageOf(body).slice(0, 200);
+  return new FlagServerError(`${during} failed: ${status}${message === '' ? '' : ` ${message}`}`, status);
+}
+
+function messageOf(body: unknown): string {
+  const { message } = isRecord(body) ? body : {};
+  return typeof message === 'string' ? message : '';
+}
+
+function nameIn({ name }: Readonly<Record<string, unknown>>): unknown {
+  return name;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,232 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type ErrorRequestHandler, type Express, type Response } from 'express';
+import type { Clock, Log } from '../../router/core/ports.ts';
+import type { LocalFlags } from '../client.ts';
+import { systemTimer, type Timer } from '../timer.ts';
+import { createAdminApi } from './admin-api.ts';
+import { createAuth, type FlagTokens, parseToken } from './auth.ts';
+import { createClientApi } from './client-api.ts';
+import { createIds, type Ids } from './ids.ts';
+import { badRule, Problem } from './problem.ts';
+import { type ContextField, LIMITS, type Limits } from './semantics.ts';
+import { openStore, type Store } from './store.ts';
+import { createStreams, type Streams } from './stream.ts';
+import { createView, type View } from './view.ts';
+
+const BODY_BYTES_MAX = 100 * 1024;
+const CONNECTIONS_MAX = 1000;
+/** How long an answer under way may take at `close()`. */
+const CLOSE_GRACE_MS = 500;
+
+export interface FlagServerDeps {
+  /** Path of the data file, made when missing. */
+  readonly file: string;
+  /** Kept by the caller (`newTokens` makes some); replaces the ones of an earlier start. */
+  readonly tokens: FlagTokens;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly timer?: Timer;
+  readonly random?: () => number;
+  readonly ids?: Ids;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface FlagServer extends LocalFlags {
+  /**
+   * Opens the data file, then the port (0 = any free one; `host` defaults to 127.0.0.1). Rejects in one sentence
+   * when the file is in use, too new or no flag database, or the port is taken; nothing stays open then.
+   * `url` is what readers and writers take.
+   */
+  listen(at: { readonly port: number; readonly host?: string }): Promise<{ url: string; port: number }>;
+  /** Highest event id that clients can see; only rises. */
+  revision(): number;
+  streams(): ReturnType<Streams['counts']>;
+  /** Ends streams, closes the port, then the file. */
+  close(): Promise<void>;
+}
+
+interface Running {
+  readonly store: Store;
+  readonly view: View;
+  readonly streams: Streams;
+  readonly http: Server;
+}
+
+/**
+ * A flag server that the unmodified Unleash SDKs talk to, in one process and one file: client API with streaming,
+ * and the part of the admin API that moves flags. No I/O before `listen`.
+ */
+export function createFlagServer(deps: FlagServerDeps): FlagServer {
+  const listeners = new Set<() => void>();
+  let running: Running | null = null;
+
+  function started(): Running {
+    if (running === null) throw new TypeError('the flag server is not listening');
+    return running;
+  }
+
+  return {
+    async listen({ port, host = '127.0.0.1' }) {
+      if (running !== null) throw new TypeError('the flag server is listening already');
+      const opened = open(deps, listeners);
+      try {
+        await listening(opened.http, port, host);
+      } catch (error) {
+        opened.store.close();
+        throw error;
+      }
+      running = opened;
+      const { port: bound } = addressOf(opened.http);
+      return { url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`, port: bound };
+    },
+
+    table: (environment) => started().view.table(environment),
+
+    onCommit(listener) {
+      const subscription = () => listener();
+      listeners.add(subscription);
+      return () => {
+        listeners.delete(subscription);
+      };
+    },
+
+    revision: () => started().store.revision(),
+    streams: () => started().streams.counts(),
+
+    async close() {
+      if (running === null) return;
+      const { http, streams, store } = running;
+      running = null;
+      streams.close();
+      await closed(http);
+      store.close();
+    },
+  };
+}
+
+function open(deps: FlagServerDeps, listeners: ReadonlySet<() => void>): Running {
+  const { file, clock, log, timer = systemTimer, random = Math.random, ids = createIds(clock) } = deps;
+  const limits = { ...LIMITS, ...deps.limits };
+  const tokens = [parseToken('admin', deps.tokens.admin), parseToken('client', deps.tokens.client)];
+  const store = openStore({ file, clock, ids, log });
+  for (const { token, tail } of tokens) store.putToken(token, tail);
+  seedContextFields(store, clock);
+  // A restored or swapped data file must never meet an ETag of another life.
+  const epoch = ids.epoch();
+  const view = createView(store, epoch);
+  const streams = createStreams({ store, view, epoch, limits, log, timer, random });
+  const auth = createAuth(store.tokens(), ids);
+  const app = createApp(log, ids, (at) => {
+    at.use('/api/client', createClientApi({ auth, view, streams }));
+    at.use('/api/admin', createAdminApi({ auth, store, limits }));
+  });
+  store.onCommit((commit) => {
+    streams.publish(commit);
+    for (const listener of listeners) listener();
+  });
+  const http = createServer(app);
+  http.maxConnections = CONNECTIONS_MAX;
+  return { store, view, streams, http };
+}
+
+/** The Express application around the routes that `mount` adds. */
+function createApp(log: Log, ids: Ids, mount: (app: Express) => void): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.get(['/health', '/ready'], (_request, response) => {
+    response.json({ health: 'GOOD' });
+  });
+  app.use(express.json({ limit: BODY_BYTES_MAX, type: ['application/json', 'application/*+json'] }));
+  mount(app);
+  app.use((request) => {
+    throw new Problem('NotFoundError', `The path ${request.path} does not exist.`);
+  });
+  app.use(createErrorHandler(log, ids));
+  return app;
+}
+
+function createErrorHandler(log: Log, ids: Ids): ErrorRequestHandler {
+  return (error: unknown, request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+    } else if (error instanceof Problem) {
+      answer(response, error, ids);
+    } else if (statusOf(error) === 413) {
+      response.status(413).json({ message: 'request entity too large' });
+    } else if (statusOf(error) !== null) {
+      answer(response, badRule('the body is not JSON that can be read'), ids);
+    } else {
+      log.error('flags.request-failed', { method: request.method, error: String(error) });
+      response.status(500).json({ name: 'InternalError', message: 'the flag server failed', details: [] });
+    }
+  };
+}
+
+function answer(response: Response, problem: Problem, ids: Ids): void {
+  // As in Unleash: a fault that the schema found, with its path, carries an id; a rule's refusal does not.
+  const fromSchema = problem.body.details.some(({ path }) => path !== undefined);
+  const body = fromSchema ? { id: ids.uuid(), ...problem.body } : problem.body;
+  response.status(problem.status).json(body);
+}
+
+/** The 4xx status that a body parser or router gave an error; null for a fault of ours. */
+function statusOf(error: unknown): number | null {
+  if (typeof error !== 'object' || error === null || !('status' in error)) return null;
+  const { status } = error;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : null;
+}
+
+/** The fields of an empty Unleash, and ours. */
+function seedContextFields(store: Store, clock: Clock): void {
+  const known = new Set(store.contextFields().map(({ name }) => name));
+  const createdAt = new Date(clock.wall()).toISOString();
+  const missing = CONTEXT_FIELDS.filter(({ name }) => !known.has(name));
+  if (missing.length === 0) return;
+  store.change(SYSTEM, (changes) => {
+    for (const field of missing) changes.insertContextField({ ...field, legalValues: [], createdAt });
+  });
+}
+
+const SYSTEM = { name: 'system', userId: -1337 };
+
+const CONTEXT_FIELDS: readonly Omit<ContextField, 'legalValues' | 'createdAt'>[] = [
+  contextField('appName', 'Allows you to constrain on application name', false, 2),
+  contextField('currentTime', 'Allows you to constrain on date values', false, 3),
+  contextField('environment', 'Allows you to constrain on application environment', false, 0),
+  contextField('figUnit', 'Sticky key of the unit that a request belongs to', true, 5),
+  contextField('sessionId', 'Allows you to constrain on sessionId', true, 4),
+  contextField('userId', 'Allows you to constrain on userId', false, 1),
+];
+
+function contextField(name: string, description: string, stickiness: boolean, sortOrder: number) {
+  return { name, description, stickiness, sortOrder };
+}
+
+function listening(http: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    http.once('error', reject);
+    http.listen(port, host, () => {
+      http.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function closed(http: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cut = setTimeout(() => http.closeAllConnections(), CLOSE_GRACE_MS);
+    http.close((error) => {
+      clearTimeout(cut);
+      if (error === undefined) resolve();
+      else reject(error);
+    });
+    http.closeIdleConnections();
+  });
+}
+
+function addressOf(http: Server): AddressInfo {
+  const address = http.address();
+  if (address === null || typeof address === 'string') throw new TypeError('the flag server has no port');
+  return address;
+}

@@ -1,0 +1,60 @@
+/** What the server answers instead of what was asked, in Unleash's words. */
+export interface Detail {
+  readonly message: string;
+  readonly path?: string;
+}
+
+type ProblemName =
+  | 'BadDataError'
+  | 'InvalidOperationError'
+  | 'NotFoundError'
+  | 'NameExistsError'
+  | 'ConflictError';
+
+const STATUS = {
+  BadDataError: 400,
+  InvalidOperationError: 403,
+  NotFoundError: 404,
+  NameExistsError: 409,
+  ConflictError: 409,
+} as const satisfies Record<ProblemName, number>;
+
+/** Thrown inside a request; rolls its transaction back and becomes the answer. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly body: {
+    readonly name: ProblemName;
+    readonly message: string;
+    readonly details: readonly Detail[];
+  };
+
+  constructor(name: ProblemName, message: string, details: readonly Detail[] = [{ message }]) {
+    super(message);
+    this.name = name;
+    this.status = STATUS[name];
+    this.body = { name, message, details };
+  }
+}
+
+const INVALID = 'Request validation failed: your request body or params contain invalid data';
+
+/** 400 with every fault of the body. */
+export function badData(details: readonly Detail[]): Problem {
+  return new Problem(
+    'BadDataError',
+    `${INVALID}. Refer to the \`details\` list for more information.`,
+    details,
+  );
+}
+
+/** 400 with the one fault that a rule beyond the schema found. */
+export function badRule(message: string): Problem {
+  return new Problem('BadDataError', `${INVALID}: ${message}`, [{ message }]);
+}
+
+/** 400: one more would be too many. Unleash's text. */
+export function exceeds(resource: string, limit: number): Problem {
+  return badRule(
+    `Failed to create ${resource}. You can't create more than the established limit of ${limit}.`,
+  );
+}

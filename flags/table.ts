@@ -1,0 +1,70 @@
+import { EventEmitter } from 'node:events';
+import { type ClientFeaturesResponse, type UnleashConfig, UnleashEvents } from 'unleash-client';
+
+export type Definition = ClientFeaturesResponse['features'][number];
+type Segment = NonNullable<ClientFeaturesResponse['segments']>[number];
+/** Where the SDK looks flags up. */
+export type Repository = NonNullable<UnleashConfig['repository']>;
+
+/** All flags of one environment at one revision; immutable. */
+export interface FlagTable {
+  readonly features: readonly Definition[];
+  readonly segments: readonly Segment[];
+}
+
+export interface SwappableTable extends Repository {
+  /** Replaces the whole table at once; the first one makes the SDK ready. Emits `changed` afterwards. */
+  swap(table: FlagTable): void;
+}
+
+/** The SDK's repository over one swappable flag table in memory: no HTTP, no timers, no files. */
+export function createTable(): SwappableTable {
+  return new MemoryRepository();
+}
+
+/** A class because the SDK wants an event emitter. */
+class MemoryRepository extends EventEmitter implements SwappableTable {
+  #features: ReadonlyMap<string, Definition> = new Map();
+  #segments: ReadonlyMap<number, Segment> = new Map();
+  #ready = false;
+
+  swap(table: FlagTable): void {
+    this.#features = new Map(table.features.map((feature) => [feature.name, feature]));
+    this.#segments = new Map(table.segments.map((segment) => [segment.id, segment]));
+    if (!this.#ready) {
+      this.#ready = true;
+      this.emit(UnleashEvents.Ready);
+    }
+    this.emit(UnleashEvents.Changed, this.getToggles());
+  }
+
+  getToggle(name: string): Definition | undefined {
+    return this.#features.get(name);
+  }
+
+  getToggles(): Definition[] {
+    return [...this.#features.values()];
+  }
+
+  getTogglesWithSegmentData(): ReturnType<Repository['getTogglesWithSegmentData']> {
+    return this.getToggles().map(({ strategies, ...rest }) =>
+      strategies === undefined
+        ? rest
+        : { ...rest, strategies: strategies.map((strategy) => this.#withSegments(strategy)) },
+    );
+  }
+
+  getSegment(id: number): Segment | undefined {
+    return this.#segments.get(id);
+  }
+
+  async start(): Promise<void> {}
+
+  stop(): void {
+    this.removeAllListeners();
+  }
+
+  #withSegments({ segments, ...rest }: NonNullable<Definition['strategies']>[number]) {
+    return segments === undefined ? rest : { ...rest, segments: segments.map((id) => this.getSegment(id)) };
+  }
+}
