@@ -17,13 +17,13 @@ export interface Product {
   readonly category_name: string;
 }
 
-export interface Category {
+interface Category {
   readonly id: number;
   readonly slug: string;
   readonly name: string;
 }
 
-export interface ProductList {
+interface ProductList {
   readonly total: number;
   readonly products: readonly Product[];
 }

@@ -87,7 +87,7 @@ function readCursor(text: string): readonly [string, bigint] | undefined {
 }
 
 /** Escaped text with line breaks and clickable addresses. */
-export function bodyHtml(text: string): string {
+function bodyHtml(text: string): string {
   return escapeHtml(text)
     .replaceAll(/https?:\/\/[^\s<]+/g, (url) => `<a href="${url}" rel="nofollow">${url}</a>`)
     .replaceAll('\n', '<br>');

@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts';
 import { BUSY_PAGE } from './html.ts';
 import { createLocks, LockBusy } from './locks.ts';
 
-export const SESSION_COOKIE = 'OAKSESS';
+const SESSION_COOKIE = 'OAKSESS';
 
 /** One visitor. Handlers change it and call `save`. */
 export interface Session {
@@ -129,7 +129,7 @@ function cartOf(text: string): Record<string, number> {
 }
 
 /** The first cookie of that name, or undefined. */
-export function cookieOf(req: Request, name: string): string | undefined {
+function cookieOf(req: Request, name: string): string | undefined {
   for (const pair of (req.headers.cookie ?? '').split(';')) {
     const equals = pair.indexOf('=');
     if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();

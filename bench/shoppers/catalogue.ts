@@ -1,7 +1,7 @@
 import type { Client } from './client.ts';
 import { createRandom, type Random } from './random.ts';
 
-export interface Item {
+interface Item {
   /** Decimal text: a double cannot hold every id. */
   readonly id: string;
   readonly sku: string;
@@ -49,7 +49,7 @@ export async function learnCatalogue(client: Client, seed: number): Promise<Cata
 }
 
 /** A catalogue from items in list order. Throws RangeError when the shop lacks what the mix needs. */
-export function createCatalogue(items: readonly Item[], seed: number, requests: number): Catalogue {
+function createCatalogue(items: readonly Item[], seed: number, requests: number): Catalogue {
   const ranked = createRandom(seed).shuffle(items);
   const read = ranked.slice(0, -UNREAD);
   const unread = ranked.slice(-UNREAD);

@@ -19,6 +19,9 @@ export interface DriveLimits {
   readonly overrunMs: number;
 }
 
+/** How long a run that was ended early waits for the answers under way. */
+const GOODBYE_MS = 1_000;
+
 interface Due {
   readonly slot: Slot;
   readonly dueMs: number;
@@ -40,9 +43,10 @@ export async function drive(
   const waiting: Due[] = [];
   const startMs = nowMs();
   let sent = 0;
+  let over = false;
 
   function startable({ slot }: Due): boolean {
-    return busy.size < inFlightMax && !busy.has(slot.session);
+    return !over && busy.size < inFlightMax && !busy.has(slot.session);
   }
 
   function begin(due: Due): void {
@@ -50,7 +54,7 @@ export async function drive(
     const done = play(due).finally(() => {
       busy.delete(due.slot.session);
       const next = waiting.findIndex(startable);
-      const [first] = next < 0 || signal.aborted ? [] : waiting.splice(next, 1);
+      const [first] = next < 0 ? [] : waiting.splice(next, 1);
       if (first !== undefined) begin(first);
     });
     busy.set(due.slot.session, done);
@@ -82,7 +86,10 @@ export async function drive(
   for (const slot of slots) {
     const dueMs = startMs + slot.atMs;
     if (dueMs > nowMs()) await pause(dueMs - nowMs(), signal);
-    if (signal.aborted) break;
+    if (signal.aborted) {
+      over = true;
+      break;
+    }
     const due = { slot, dueMs };
     if (startable(due)) begin(due);
     else {
@@ -90,13 +97,14 @@ export async function drive(
       waiting.push(due);
     }
   }
-  const endMs = startMs + (slots.at(-1)?.atMs ?? 0) + overrunMs;
+  const endMs = over ? nowMs() + GOODBYE_MS : startMs + (slots.at(-1)?.atMs ?? 0) + overrunMs;
   while (busy.size > 0 && nowMs() < endMs) {
     const left = new AbortController();
     const timer = pause(endMs - nowMs(), left.signal);
     await Promise.race([...busy.values(), timer]);
     left.abort();
   }
+  over = true;
   client.close();
   await Promise.all(busy.values());
   return { unsent: slots.length - sent };

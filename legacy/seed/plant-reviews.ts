@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import type { Random } from './random.ts';
 import { SENTENCES, TITLES } from './words.ts';
 
-export const REVIEW_COUNTS = {
+const REVIEW_COUNTS = {
   total: 9_000,
   twins: 200,
   ambiguous: 4,

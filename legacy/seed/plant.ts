@@ -176,7 +176,7 @@ function identify(random: Random, drafts: readonly Draft[]): Product[] {
 }
 
 /** The path form of a name: ASCII lower case and hyphens. */
-export function slugOf(name: string): string {
+function slugOf(name: string): string {
   return name
     .normalize('NFD')
     .toLowerCase()

@@ -17,7 +17,7 @@ export function wallMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-export const DEFAULT_NOW = '2026-07-14T10:00:00Z';
+const DEFAULT_NOW = '2026-07-14T10:00:00Z';
 
 /**
  * Reads `OAK_NOW` (an instant, ISO 8601) and `OAK_EPOCH` (milliseconds) from an environment. Without OAK_EPOCH

@@ -1,5 +1,5 @@
 /** The faults that can be planted in a service on purpose, and the harmless differences it shows unless told not to. */
-export const BUGS = ['B01', 'B02', 'B03', 'B04', 'B06', 'B08', 'B13', 'B28'] as const;
+const BUGS = ['B01', 'B02', 'B03', 'B04', 'B06', 'B08', 'B13', 'B28'] as const;
 export const DECOYS = ['D01', 'D03', 'D06', 'D07', 'D11', 'D13'] as const;
 export type Bug = (typeof BUGS)[number];
 export type Decoy = (typeof DECOYS)[number];

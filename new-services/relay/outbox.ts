@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { rowJson, SOURCES, type Source } from './sources.ts';
 
 /** Events kept in legacy's file; a service further behind is filled again. */
-export const OUTBOX_ROWS_MAX = 100_000;
+const OUTBOX_ROWS_MAX = 100_000;
 
 /**
  * Puts the outbox and its triggers into legacy's file, which goes on working as before; does nothing when they are

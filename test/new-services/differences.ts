@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { type Ask, ask, exactJson, type Reply } from '../legacy/ask.ts';
 
 /** Where two answers differ, as `/status`, `/headers/<name>` and `/body` with a JSON pointer; `*` for an index. */
-export function differences(legacy: Reply, service: Reply): readonly string[] {
+function differences(legacy: Reply, service: Reply): readonly string[] {
   const found: string[] = [];
   if (legacy.status !== service.status) found.push('/status');
   for (const name of ['content-type', 'location', 'etag', 'vary', 'cache-control', 'set-cookie']) {

@@ -26,7 +26,7 @@ export interface OpenService {
   housekeep(): void;
 }
 
-export interface ServiceSettings {
+interface ServiceSettings {
   readonly bugs?: string;
   readonly decoys?: string;
   readonly monotonicMs?: () => number;
