@@ -21,6 +21,7 @@ export const COUNTS = {
   clusters: 40,
   diacritics: 90,
   wildcards: 30,
+  lowercase: 30,
   withoutEan: 700,
   soldOut: 25,
   users: 600,
@@ -121,12 +122,18 @@ function draftNames(random: Random): Draft[] {
   });
   const rest = random.shuffle([...late.slice(COUNTS.clusters), ...combinations(FINISHES_EARLY)]);
   const singles = rest.slice(0, COUNTS.products - clusters.length).map((draft, index) => {
-    if (index < COUNTS.diacritics) return { ...draft, name: withDiacritics(draft.name, index) };
-    if (index < COUNTS.diacritics + COUNTS.wildcards)
-      return { ...draft, name: withWildcard(draft.name, index) };
-    return draft;
+    const name = oddName(draft.name, index);
+    return name === null ? draft : { ...draft, name };
   });
   return random.shuffle([...clusters, ...singles]);
+}
+
+/** The first singles get names that trip a reader: diacritics, LIKE wildcards, no capitals. The others: null. */
+function oddName(name: string, index: number): string | null {
+  if (index < COUNTS.diacritics) return withDiacritics(name, index);
+  if (index < COUNTS.diacritics + COUNTS.wildcards) return withWildcard(name, index);
+  if (index < COUNTS.diacritics + COUNTS.wildcards + COUNTS.lowercase) return name.toLowerCase();
+  return null;
 }
 
 function combinations(finishes: readonly string[]): Draft[] {

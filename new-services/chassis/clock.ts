@@ -8,12 +8,12 @@ export interface Clock {
  * A clock that starts at `oakNowMs` when the wall clock shows `oakEpochMs` and runs at the wall's speed.
  * `wallMs` gives milliseconds since the Unix epoch, fractions allowed.
  */
-export function createClock(wallMs: () => number, oakNowMs: number, oakEpochMs: number): Clock {
+function createClock(wallMs: () => number, oakNowMs: number, oakEpochMs: number): Clock {
   return { nowMs: () => oakNowMs + (wallMs() - oakEpochMs) };
 }
 
 /** Microsecond wall clock of this process, in milliseconds since the Unix epoch. */
-export function wallMs(): number {
+function wallMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
@@ -47,7 +47,7 @@ const LONDON = new Intl.DateTimeFormat('en-GB', {
 });
 
 /** `YYYY-MM-DD HH:mm:ss` in London, the form reviews are stored in. */
-export function londonText(ms: number): string {
+function londonText(ms: number): string {
   const part = new Map(LONDON.formatToParts(ms).map(({ type, value }) => [type, value]));
   const date = `${part.get('year')}-${part.get('month')}-${part.get('day')}`;
   return `${date} ${part.get('hour')}:${part.get('minute')}:${part.get('second')}`;

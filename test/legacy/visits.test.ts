@@ -16,7 +16,7 @@ async function visit(): Promise<string> {
   return cookieFrom(await ask(shop.port, '/'), 'OAKSESS');
 }
 
-async function login(user: number): Promise<{ cookie: string; csrf: string; reply: Reply }> {
+async function login(user: number): Promise<{ before: string; cookie: string; csrf: string; reply: Reply }> {
   const form = await ask(shop.port, '/login');
   const csrf = csrfIn(form);
   const reply = await ask(shop.port, '/login', {
@@ -24,7 +24,7 @@ async function login(user: number): Promise<{ cookie: string; csrf: string; repl
     headers: { ...FORM, Cookie: cookieFrom(form, 'OAKSESS') },
     body: `csrf=${csrf}&email=user${user}%40old-oak.example&password=oak-${user}`,
   });
-  return { cookie: cookieFrom(reply, 'OAKSESS'), csrf, reply };
+  return { before: cookieFrom(form, 'OAKSESS'), cookie: cookieFrom(reply, 'OAKSESS'), csrf, reply };
 }
 
 test.each(['/', '/c/tables', '/p/7-x', '/cart/add?sku=OAK-00001', '/login'])(
@@ -101,13 +101,14 @@ test('requests of one session take turns, so no addition is lost', async () => {
   expect(row?.cart_json).toBe('{"OAK-00004":20}');
 });
 
-test('a login rotates the session id and sets two cookies', async () => {
-  const before = await visit();
-  const { cookie, reply } = await login(17);
+test('a login rotates the session id, makes the old one worthless and sets two cookies', async () => {
+  const { before, cookie, reply } = await login(17);
   expect(reply.status).toBe(302);
   expect(reply.headers['set-cookie']).toHaveLength(2);
   expect(reply.headers['set-cookie']?.[1]).toMatch(/^oak_seen=2026-07-14%2012%3A\d\d%3A\d\d; Path=\/$/);
   expect(cookie).not.toBe(before);
+  const stale = await ask(shop.port, '/', { headers: { Cookie: before } });
+  expect(cookieFrom(stale, 'OAKSESS')).toMatch(/^OAKSESS=[0-9a-f]{32}$/);
 });
 
 test('a wrong password is 200 with the form again, a wrong CSRF token is 403', async () => {

@@ -5,7 +5,7 @@ import type { OpenShop } from '../legacy/open-shop.ts';
 export function catalogPaths(legacy: OpenShop): readonly string[] {
   const ids = legacy.db
     .prepare<[], { id: string }>(
-      'SELECT CAST(id AS TEXT) AS id FROM products WHERE id % 24 = 0 OR id > 9007199254740992 OR deleted_at IS NOT NULL',
+      'SELECT CAST(id AS TEXT) AS id FROM products WHERE id % 60 = 0 OR id > 9007199254740992 OR deleted_at IS NOT NULL',
     )
     .all()
     .map(({ id }) => id);
