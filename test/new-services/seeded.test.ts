@@ -43,7 +43,7 @@ test('B01 changes the price of v1, and nothing else', async () => {
   expect(found.where).toEqual(['/body', '/body/product/price', '/body/products/*/price']);
   // `/body` is the one JSONP answer, whose body is a script.
   expect(found.exposed).toBe(found.requests);
-  expect(found.requests).toBeGreaterThan(100);
+  expect(found.requests).toBeGreaterThan(60);
 });
 
 test('B02 adds a null ean to v1 products without one, and nothing else', async () => {
@@ -51,7 +51,7 @@ test('B02 adds a null ean to v1 products without one, and nothing else', async (
   expect(found.where).toEqual(['/body/product/ean']);
   expect(found.routes).toEqual(['/api/v1/products/:id']);
   expect(found.exposed).toBe(found.requests);
-  expect(found.requests).toBeGreaterThan(20);
+  expect(found.requests).toBeGreaterThan(10);
 });
 
 test('B03 turns name ties round from page 2, and nothing else', async () => {
