@@ -41,7 +41,7 @@ export interface Kit extends ServiceDeps {
 export interface ServicePlan {
   readonly name: string;
   readonly tables: readonly SyncedTable[];
-  /** Bugs that only a service of that name can show are ignored by the others. */
+  /** Whether B28, the outage under load, is a fault of this service. */
   readonly outage: boolean;
   addRoutes(router: Router, kit: Kit): void;
   /** Work to do now and then, or null. */

@@ -1,4 +1,4 @@
-/** Legacy tables that are watched: integer key, and columns as SQL over a row named `@`. */
+/** Legacy tables that are watched: an integer key and the columns whose changes are carried. */
 export interface Source {
   readonly table: string;
   readonly key: string;
