@@ -379,13 +379,11 @@ interface Controls {
 
 /** Sends the usage counts. The SDK starts another metrics loop at that and loses the timer of the first one. */
 function flush(client: Unleash): Promise<void> {
-  // biome-ignore lint/complexity/useLiteralKeys: private in the SDK's types; nothing public leads there.
   clearTimeout(client['metrics']['timer']);
   return client.flushMetrics();
 }
 
 function repositoryOf(client: Unleash): Repository {
-  // biome-ignore lint/complexity/useLiteralKeys: private in the SDK's types; nothing public leads there.
   return client['repository'];
 }
 

@@ -7,6 +7,15 @@ import { parsePattern, routeShape } from './core/match.ts';
 import type { GroupPlan, RoutingPlan } from './core/snapshot.ts';
 import type { Route, Target, UnitSource } from './core/types.ts';
 
+/** What a configuration is read against. */
+export interface ConfigOrigin {
+  /** Relative paths are relative to it. */
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** ISO date; a rule that has expired no longer applies, one may live 90 days from it. */
+  readonly today: string;
+}
+
 /** One thing that is wrong with a configuration. */
 export interface Fault {
   /** `groups.orders.routes[0]`; empty for the whole file. */
@@ -232,19 +241,16 @@ export function findConfig(start: string): string | null {
 }
 
 /** Reads and validates `file`. Relative paths in it are relative to it. Throws ConfigError with every fault. */
-export async function loadConfig(file: string, env: NodeJS.ProcessEnv): Promise<Settings> {
+export async function loadConfig(file: string, env: NodeJS.ProcessEnv, today: string): Promise<Settings> {
   const path = resolve(file);
   if (!existsSync(path))
     throw new ConfigError(file, [{ path: '', text: 'there is no such file', hint: null }]);
   const input = path.endsWith('.json') ? readJson(path) : await evaluate(path);
-  return parseConfig(input, { file, folder: dirname(path), env });
+  return parseConfig(input, { file, folder: dirname(path), env, today });
 }
 
 /** Validates `input` and fills in defaults. Throws ConfigError with every fault. */
-export function parseConfig(
-  input: unknown,
-  from: { readonly file: string; readonly folder: string; readonly env: NodeJS.ProcessEnv },
-): Settings {
+export function parseConfig(input: unknown, from: ConfigOrigin & { readonly file: string }): Settings {
   const parsed = schema.safeParse(input);
   if (!parsed.success)
     throw new ConfigError(
@@ -266,19 +272,15 @@ export function parseAddress(text: string, named: boolean): Address {
 /** The transparent proxy without a configuration file. Throws ConfigError on a bad URL or address. */
 export function proxyOnly(legacy: string, listen: string | undefined, folder: string): Settings {
   const input: unknown = listen === undefined ? { legacy } : { legacy, listen };
-  return parseConfig(input, { file: 'fig proxy', folder, env: {} });
+  return parseConfig(input, { file: 'fig proxy', folder, env: {}, today: '1970-01-01' });
 }
 
-function toSettings(
-  config: Config,
-  from: { folder: string; env: NodeJS.ProcessEnv },
-  faults: Fault[],
-): Settings {
+function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settings {
   const services = new Map(
     Object.entries(config.services).map(([name, value]) => [name, toTarget(name, value)]),
   );
   const groups = Object.entries(config.groups).flatMap(([name, value]) =>
-    toGroup(name, value, services, faults),
+    toGroup(name, value, services, from.today, faults),
   );
   refuseTwice(groups, faults);
   const listen =
@@ -329,6 +331,7 @@ function toGroup(
   name: string,
   input: z.output<typeof group>,
   services: ReadonlyMap<string, Target>,
+  today: string,
   faults: Fault[],
 ): GroupPlan[] {
   const path = `groups.${name}`;
@@ -339,8 +342,8 @@ function toGroup(
   }
   const routes = input.routes.flatMap((route, i) => toRoute(name, route, `${path}.routes[${i}]`, faults));
   const rules = input.compare.rules;
-  for (const fault of checkRules(rules)) {
-    faults.push({ path: `${path}.compare.rules[${fault.index}]`, text: fault.text, hint: null });
+  for (const fault of checkRules(rules, today)) {
+    faults.push({ path: `${path}.compare.${fault.path}`, text: fault.text, hint: null });
   }
   const unit: UnitSource[] = input.unit.map((s) => ('header' in s ? { header: s.header.toLowerCase() } : s));
   return service === undefined ? [] : [{ name, service, unit, routes, shadowLimits: input.shadow, rules }];

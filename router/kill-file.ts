@@ -1,4 +1,4 @@
-import { type FSWatcher, readFileSync, watch, writeFileSync } from 'node:fs';
+import { type FSWatcher, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 /** Fallback for file systems without change events. */
@@ -33,6 +33,15 @@ export function addToKillFile(file: string, group: string): void {
   const present = readKillFile(file);
   const groups = present === 'all' ? ['*'] : [...(present ?? [])];
   writeFileSync(file, `${[...new Set([...groups, group])].join('\n')}\n`, { mode: 0o600 });
+}
+
+/** Takes one group out of the kill file; of "everything" the other `known` groups stay in it. */
+export function removeFromKillFile(file: string, group: string, known: readonly string[]): void {
+  const present = readKillFile(file);
+  if (present === null) return;
+  const left = (present === 'all' ? known : [...present]).filter((name) => name !== group);
+  if (left.length === 0) rmSync(file, { force: true });
+  else writeFileSync(file, `${left.join('\n')}\n`, { mode: 0o600 });
 }
 
 /** Watches the file and calls `onKills` at once with its content and again after every change. */

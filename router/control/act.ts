@@ -7,12 +7,6 @@ import type { Converge } from './converge.ts';
 import type { Routing } from './routing.ts';
 import type { Traffic } from './traffic.ts';
 
-/** How the data plane tells when the service last got a request; joined in main.ts. */
-export interface ServiceWatch {
-  /** `lastStartedAt`: monotonic ms of the newest request that began towards the service, or null. */
-  service(group: string): { readonly inFlight: number; readonly lastStartedAt: number | null };
-}
-
 export type MoveResult =
   | { readonly kind: 'receipt'; readonly receipt: Receipt }
   | { readonly kind: 'refused'; readonly why: string; readonly next: string }
@@ -32,7 +26,8 @@ interface ActDeps {
   readonly routing: Routing;
   readonly traffic: Traffic;
   readonly converge: Converge;
-  readonly service: ServiceWatch;
+  /** Requests running at the service of a group now. */
+  inFlight(group: string): number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -95,7 +90,7 @@ export function createActions(deps: ActDeps): Actions {
       });
       const flag: FlagReceipt =
         planned.events.length === 0 ? { state: 'none' } : await converge.settle(group, acceptedAt);
-      const { inFlight, lastStartedAt } = deps.service.service(group);
+      const { unsafeByService, lastServiceAt } = traffic.of(group);
       const receipt: Receipt = {
         group,
         kind: command.kind,
@@ -109,12 +104,12 @@ export function createActions(deps: ActDeps): Actions {
         appliedMs,
         recordedMs,
         service: {
-          inFlight,
+          inFlight: deps.inFlight(group),
           lastStartedMs:
-            lastStartedAt === null || lastStartedAt < acceptedAt ? null : lastStartedAt - acceptedAt,
+            lastServiceAt === null || lastServiceAt < acceptedAt ? null : lastServiceAt - acceptedAt,
         },
         flag,
-        unsafeByService: traffic.of(group).unsafeByService,
+        unsafeByService,
       };
       return { kind: 'receipt', receipt };
     },

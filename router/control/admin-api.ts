@@ -27,6 +27,8 @@ export interface AdminDeps {
   causes(group: string): unknown;
   /** One cause with its examples, or null. */
   cause(group: string, id: string): unknown;
+  /** Takes a group out of the kill file, so that its release is not undone at once. */
+  release(group: string): void;
   /** Null: ready. Otherwise what is missing, in words. */
   notReady(): string | null;
 }
@@ -111,6 +113,7 @@ export function createAdminApi(deps: AdminDeps): Express {
         `fig status ${request.params.group}`,
       );
     if (rev === 'malformed') return problem(response, 400, 'INVALID', 'If-Match must be "REV" or *');
+    if (body.data.kind === 'release') deps.release(request.params.group);
     const result = await deps.actions.move(
       request.params.group,
       toCommand(body.data),

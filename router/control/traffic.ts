@@ -1,7 +1,7 @@
 import { ERRORS } from '../core/errors.ts';
 import { wilson } from '../core/interval.ts';
 import type { Clock, Recorder } from '../core/ports.ts';
-import type { Observation, Side, SkipReason } from '../core/types.ts';
+import type { Observation, Side } from '../core/types.ts';
 import { createUnitSample, type UnitSample } from '../core/unit-sample.ts';
 
 /** Unit keys remembered per group and side; beyond it the number of units is an estimate. */
@@ -27,12 +27,11 @@ export interface GroupTraffic {
   readonly fallbacks: number;
   /** Writes the service answered: data only it may have. */
   readonly unsafeByService: number;
-  /** Requests that could have been compared, and those that were not, by reason, before they were offered. */
-  readonly eligible: number;
-  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** When the newest request towards the service began, monotonic ms; null when none has ended yet. */
+  readonly lastServiceAt: number | null;
 }
 
-export interface Traffic extends Recorder {
+export interface Traffic extends Pick<Recorder, 'observed'> {
   of(group: string): GroupTraffic;
   /** The group moved: what was counted belongs to the time before. */
   restart(group: string): void;
@@ -52,51 +51,30 @@ interface Counts {
   withoutUnit: number;
   fallbacks: number;
   unsafeByService: number;
-  eligible: number;
-  readonly skipped: Map<SkipReason, number>;
+  lastServiceAt: number | null;
 }
 
 /** Counts what the data plane reports. The groups are those of the configuration, so the maps are bounded by it. */
-export function createTraffic(deps: {
-  readonly groups: readonly string[];
-  readonly clock: Pick<Clock, 'wall'>;
-}): Traffic {
+export function createTraffic(deps: { readonly groups: readonly string[]; readonly clock: Clock }): Traffic {
   const counts = new Map(deps.groups.map((group) => [group, emptyCounts(deps.clock.wall())]));
   let ungrouped = 0;
   return {
     observed(observation) {
       const group = observation.group === null ? undefined : counts.get(observation.group);
       if (group === undefined) ungrouped += 1;
-      else count(group, observation);
-    },
-    eligible(name, skipped) {
-      const group = counts.get(name);
-      if (group === undefined) return;
-      group.eligible += 1;
-      if (skipped !== null) group.skipped.set(skipped, (group.skipped.get(skipped) ?? 0) + 1);
+      else count(group, observation, deps.clock.now());
     },
     of(name) {
       const group = counts.get(name) ?? emptyCounts(deps.clock.wall());
-      const { since, arms, withoutUnit, fallbacks, unsafeByService, eligible, skipped } = group;
-      const legacy = armCounts(arms.legacy);
-      const service = armCounts(arms.service);
-      return {
-        since,
-        legacy,
-        service,
-        withoutUnit,
-        fallbacks,
-        unsafeByService,
-        eligible,
-        skipped: Object.fromEntries(skipped),
-      };
+      const { arms, ...rest } = group;
+      return { ...rest, legacy: armCounts(arms.legacy), service: armCounts(arms.service) };
     },
     restart(name) {
       const before = counts.get(name);
       if (before === undefined) return;
-      // Writes and comparisons outlive a move: they are debt and evidence, not the measure of one share.
-      const { unsafeByService, eligible, skipped } = before;
-      counts.set(name, { ...emptyCounts(deps.clock.wall()), unsafeByService, eligible, skipped });
+      // Writes outlive a move: they are debt, not the measure of one share.
+      const { unsafeByService, lastServiceAt } = before;
+      counts.set(name, { ...emptyCounts(deps.clock.wall()), unsafeByService, lastServiceAt });
     },
     get ungrouped() {
       return ungrouped;
@@ -117,12 +95,14 @@ export function measuredShare(traffic: GroupTraffic): {
   return { percent: (100 * traffic.service.units) / units, lower: 100 * lower, upper: 100 * upper, units };
 }
 
-function count(group: Counts, observation: Observation): void {
+function count(group: Counts, observation: Observation, now: number): void {
   const { unit, assigned, served, outcome, status } = observation;
   const arm = group.arms[assigned];
   arm.requests += 1;
   // A client that leaves, or sends nonsense, never makes a side look sick.
   if (outcome === 'OK' ? status >= 500 : ERRORS[outcome].blame === 'side') arm.failures += 1;
+  if (assigned === 'service')
+    group.lastServiceAt = Math.max(group.lastServiceAt ?? 0, now - observation.durationMs);
   if (unit === null) group.withoutUnit += 1;
   else arm.units.add(unit);
   if (served === 'legacy' && assigned === 'service') group.fallbacks += 1;
@@ -132,7 +112,7 @@ function count(group: Counts, observation: Observation): void {
 function emptyCounts(since: number): Counts {
   const arm = (): Arm => ({ requests: 0, failures: 0, units: createUnitSample(UNITS_MAX) });
   const arms = { legacy: arm(), service: arm() };
-  return { since, arms, withoutUnit: 0, fallbacks: 0, unsafeByService: 0, eligible: 0, skipped: new Map() };
+  return { since, arms, withoutUnit: 0, fallbacks: 0, unsafeByService: 0, lastServiceAt: null };
 }
 
 function armCounts(arm: Arm): ArmCounts {

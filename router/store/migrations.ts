@@ -1,4 +1,5 @@
+import { COMPARISON_MIGRATIONS } from './comparisons.ts';
 import { LEDGER_MIGRATIONS } from './ledger.ts';
 
 /** The schema of `fig.db`, oldest first. Only ever appended to: a file remembers how many it has had. */
-export const MIGRATIONS: readonly string[] = [...LEDGER_MIGRATIONS];
+export const MIGRATIONS: readonly string[] = [...LEDGER_MIGRATIONS, ...COMPARISON_MIGRATIONS];

@@ -1,0 +1,77 @@
+import type { Command } from 'commander';
+import { ConfigError, findConfig, loadConfig } from '../router/config.ts';
+import { type Running, startUp } from '../router/main.ts';
+import { CommandFailure, EXIT } from './exit.ts';
+import { print, say } from './ui.ts';
+
+interface UpOptions {
+  readonly config?: string;
+  readonly data?: string;
+}
+
+export function addUp(program: Command): void {
+  program
+    .command('up')
+    .option(
+      '--config <file>',
+      'configuration (default: FIG_CONFIG, else fig.config.{ts,mts,js,mjs,json} here or in a parent)',
+    )
+    .option('--data <folder>', 'data folder (default: from the configuration, .fig beside it)')
+    .description('run everything in the configuration: traffic, admin API, embedded flag server')
+    .action(async (options: UpOptions) => {
+      const today = new Date().toISOString().slice(0, 10);
+      await serve(async () => {
+        const file = options.config ?? process.env['FIG_CONFIG'] ?? findConfig(process.cwd());
+        if (file === null)
+          throw new CommandFailure(
+            'there is no fig.config.ts here or in a parent',
+            EXIT.usage,
+            'fig proxy --legacy URL needs none',
+          );
+        const settings = await loadConfig(file, process.env, today);
+        return startUp(options.data === undefined ? settings : { ...settings, data: options.data });
+      });
+    });
+}
+
+/** Starts, says where, and stays until SIGTERM or Ctrl-C. A second signal ends at once. */
+export async function serve(start: () => Promise<Running>): Promise<void> {
+  const running = await start().catch((error: unknown) => {
+    throw startFailure(error);
+  });
+  const { traffic, admin, flags } = running;
+  print(JSON.stringify({ ready: true, traffic, admin, flags }));
+  say(
+    `fig: traffic ${traffic}${admin === null ? '' : `, admin API ${admin}`}${flags === null ? '' : `, embedded flag server ${flags}`}`,
+  );
+  let stopping = false;
+  const stop = (exit: number) => {
+    if (stopping) process.exit(exit);
+    stopping = true;
+    running.stop().then(
+      () => process.exit(exit),
+      (error: unknown) => {
+        say(`fig: the end was not clean: ${String(error)}`);
+        process.exit(EXIT.failed);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop(EXIT.ok));
+  process.on('SIGINT', () => stop(EXIT.interrupted));
+}
+
+function startFailure(error: unknown): unknown {
+  if (error instanceof ConfigError) {
+    const lines = error.faults.map(
+      ({ path, text, hint }) =>
+        `  ${path === '' ? '(file)' : path}  ${text}${hint === null ? '' : `; ${hint}`}`,
+    );
+    return new CommandFailure([error.message, ...lines].join('\n'), EXIT.usage);
+  }
+  if (error instanceof CommandFailure || !(error instanceof Error)) return error;
+  const named = ['LedgerError', 'StoreError'].includes(error.name);
+  if (named) return new CommandFailure(error.message, EXIT.failed);
+  if ('code' in error && error.code === 'EADDRINUSE')
+    return new CommandFailure(`${error.message}; another process has that port`, EXIT.failed);
+  return error;
+}
