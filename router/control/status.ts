@@ -32,7 +32,7 @@ export function groupStatus(group: Group, deps: StatusDeps): GroupStatus {
     routes: group.routes.map((route) => route.label),
     stage: group.stage,
     stopped: group.stopped,
-    rev: group.rev,
+    rev: recorded?.rev ?? 0,
     epoch: group.epoch,
     last: recorded === undefined ? null : lastOf(recorded),
     share,
