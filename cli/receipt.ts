@@ -38,7 +38,7 @@ export async function carryOut(group: string, body: Move, options: MoveOptions):
     say(`fig: the flag is not there yet (${receipt.flag.why}); it is retried, and the ledger already holds`);
 }
 
-export function receiptText(receipt: Receipt): string {
+function receiptText(receipt: Receipt): string {
   const { group, from, to, service, flag, unsafeByService } = receipt;
   if (receipt.status === 'already-there') return `${group}  already so: ${positionText(to)}  rev ${to.rev}`;
   const rows = [

@@ -264,7 +264,7 @@ export function parseConfig(input: unknown, from: ConfigOrigin & { readonly file
 }
 
 /** `host:port` to its parts; the text has passed the schema or a command line check. */
-export function parseAddress(text: string, named: boolean): Address {
+function parseAddress(text: string, named: boolean): Address {
   const colon = text.lastIndexOf(':');
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)), named };
 }
@@ -461,7 +461,7 @@ function closest(word: string, known: readonly string[]): string | null {
 }
 
 /** Levenshtein distance of two short words. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];

@@ -1,5 +1,5 @@
 /**
- * One error class, one closed table. Every row says when it happens, who is to blame and what the client reads.
+ * One closed table of everything that can go wrong with a request. Every row says when it happens, who is to blame and what the client reads.
  * `side` = the side addressed, legacy or service; only such rows may count against a side.
  */
 export type Blame = 'client' | 'side' | 'operator' | 'fig';
@@ -154,14 +154,3 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
-
-/** The one error of the data plane. `message` is the table's sentence; `cause` stays inside. */
-export class FigError extends Error {
-  readonly code: ErrorCode;
-
-  constructor(code: ErrorCode, cause?: unknown) {
-    super(ERRORS[code].text, cause === undefined ? undefined : { cause });
-    this.name = 'FigError';
-    this.code = code;
-  }
-}
