@@ -12,6 +12,8 @@ export const BACKUP_BYTES_MAX = 64 * 1024 * 1024;
 export interface Backup extends Storage {
   /** Reads and writes that failed since the start. */
   failures(): number;
+  /** Lets the write under way finish; nothing is written after it. */
+  close(): Promise<void>;
 }
 
 export interface BackupDeps {
@@ -36,6 +38,7 @@ export function createBackup(deps: BackupDeps): Backup {
   let failures = 0;
   let waiting: ClientFeaturesResponse | null = null;
   let writing: Promise<void> | null = null;
+  let closed = false;
 
   function failed(during: 'read' | 'write', error: unknown): void {
     failures += 1;
@@ -70,11 +73,16 @@ export function createBackup(deps: BackupDeps): Backup {
       return undefined;
     },
     async set(_key: string, data: ClientFeaturesResponse) {
+      if (closed) return;
       waiting = data;
       writing ??= drain();
       await writing;
     },
     failures: () => failures,
+    async close() {
+      closed = true;
+      await writing;
+    },
   };
 }
 

@@ -266,6 +266,7 @@ export function createClient(deps: ClientDeps): FlagClient {
       // A fetch that fails after this emits `error` on an emitter that lost its listeners: uncaught, exit 1.
       repository.on(UnleashEvents.Error, () => undefined);
       agent?.destroy();
+      await backup?.close();
     },
 
     hasData: () => ready,

@@ -16,6 +16,7 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   { place: 'router/define-config.ts', ours: ['router/config.ts'], packages: [] },
   { place: 'router/kill-file.ts', ours: [], packages: ['node:'] },
   { place: 'router/mount.ts', ours: ['router/core/', 'router/mount/'], packages: ['node:', 'http-proxy'] },
+  { place: 'router/mount/server.ts', ours: ['router/mount.ts'], packages: ['node:'] },
   { place: 'router/mount/', ours: ['router/core/'], packages: ['node:'] },
   { place: 'router/', ours: ['router/', 'flags/'], packages: ['node:', 'pino'] },
   {
@@ -48,13 +49,15 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   },
   { place: 'legacy/', ours: [], packages: ['node:', 'express', 'better-sqlite3'] },
   { place: 'new-services/', ours: [], packages: ['node:', 'express', 'better-sqlite3'] },
+  // What a user of the package writes.
+  { place: 'demo/fig.config.ts', ours: [], packages: ['strangler-fig/config'] },
   { place: 'demo/', ours: [], packages: ['node:'] },
   { place: 'bench/', ours: ['router/'], packages: ['node:', 'http-proxy'] },
   { place: 'test/', ours: [''], packages: [''] },
 ];
 
 const ROOT = resolve(import.meta.dirname, '..');
-const IMPORT = /^(?:import|export)\s+(type\s)?[^'"]*?(?:from\s+)?['"]([^'"]+)['"]/gm;
+const IMPORT = /^(?:import|export)\s+(type\s)?(?:[\w$*{}\s,]+?\sfrom\s+)?['"]([^'"]+)['"]/gm;
 
 const files = globSync('**/*.{ts,js}', {
   cwd: ROOT,

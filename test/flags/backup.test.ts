@@ -111,3 +111,25 @@ test('a backup above the limit is not read', async () => {
   await until(() => reader.counts().backupFailures === 1);
   expect(reader.status().data).toBe('none');
 });
+
+test('after closing nothing is written any more', async () => {
+  const dir = tempDir();
+  const log = recordingLog();
+  const backup = createBackup({
+    dir,
+    url: 'http://127.0.0.1:1/api/',
+    environment: 'production',
+    appName: 'fig',
+    clock,
+    log,
+  });
+  const data = (revision: number) => ({
+    version: 2,
+    features: [{ name: `f${revision}`, enabled: true, strategies: [] }],
+  });
+  const first = backup.set('k', data(1));
+  await backup.close();
+  await first;
+  await backup.set('k', data(2));
+  expect(JSON.stringify(await backup.get('k'))).toContain('f1');
+});
