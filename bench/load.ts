@@ -29,19 +29,22 @@ function run(): void {
   socket.on('end', () => fail('the connection was closed'));
   socket.on('data', (bytes: Buffer) => {
     rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
-    const length = wholeAnswer(rest);
-    if (length === null) return;
-    if (length !== rest.length) fail('bytes behind the answer');
+    const answer = wholeAnswer(rest);
+    if (answer === null) return;
+    if (answer.bytes !== rest.length) fail('bytes behind the answer');
     rest = Buffer.alloc(0);
     const now = performance.now();
     latenciesUs.push((now - sentAt) * 1_000);
-    if (now < until) send();
-    else finish(socket);
+    if (now >= until) finish(socket);
+    else if (answer.last) {
+      part(socket); // RFC 9112 §9.6: no request may follow on this connection.
+      run();
+    } else send();
   });
 }
 
-/** Length of the answer at the front, or null while it is not whole. */
-function wholeAnswer(bytes: Buffer): number | null {
+/** The answer at the front and whether the server closes after it, or null while it is not whole. */
+function wholeAnswer(bytes: Buffer): { readonly bytes: number; readonly last: boolean } | null {
   const end = bytes.indexOf(END);
   if (end === -1) return null;
   const head = bytes.toString('latin1', 0, end + 2);
@@ -50,12 +53,16 @@ function wholeAnswer(bytes: Buffer): number | null {
   const from = end + END.length;
   if (bytes.length < from + bodyBytes) return null;
   if (!bytes.subarray(from, from + bodyBytes).equals(body)) fail('another body');
-  return from + bodyBytes;
+  return { bytes: from + bodyBytes, last: /\r\nconnection: close\r\n/i.test(head) };
+}
+
+function part(socket: net.Socket): void {
+  socket.removeAllListeners('end');
+  socket.destroy();
 }
 
 function finish(socket: net.Socket): void {
-  socket.removeAllListeners('end');
-  socket.destroy();
+  part(socket);
   running -= 1;
   if (running > 0) return;
   latenciesUs.sort((a, b) => a - b);

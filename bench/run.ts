@@ -4,15 +4,7 @@
  * the numbers mean and do not mean: bench/README.md.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -145,7 +137,6 @@ function statOf(pid: number): { parent: number; ticks: number } | null {
 
 async function startFig(origin: string): Promise<Running> {
   const cli = path.join(root, 'cli', 'fig.js');
-  if (!existsSync(cli)) return script('mount.ts', origin);
   const port = await freePort();
   const child = start(process.execPath, [cli, 'proxy', '--legacy', origin, '--listen', `127.0.0.1:${port}`]);
   if ((await firstLine(child)) === null) throw new Error('fig proxy did not start');

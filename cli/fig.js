@@ -7,6 +7,8 @@ if (Number(found.split('.')[0]) < 24) {
   );
   process.exit(1);
 }
+// http-proxy uses util._extend (DEP0060); no operator can act on that warning.
+process.noDeprecation = true;
 const { enableCompileCache } = await import('node:module');
 enableCompileCache?.();
 const { existsSync } = await import('node:fs');
