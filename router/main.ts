@@ -26,7 +26,7 @@ import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './dat
 import { type Kills, removeFromKillFile, watchKillFile } from './kill-file.ts';
 import { MOUNT_DEFAULTS } from './mount/options.ts';
 import { createMountServer } from './mount/server.ts';
-import { createMount } from './mount.ts';
+import { createMount, type Mount } from './mount.ts';
 import { createShadow } from './shadow/shadow.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { openLedger } from './store/ledger.ts';
@@ -91,10 +91,7 @@ export async function startProxy(settings: Settings): Promise<Running> {
     traffic,
     admin: null,
     flags: null,
-    async stop() {
-      await mount.stop();
-      await close(server);
-    },
+    stop: () => drain(server, mount),
   };
 }
 
@@ -169,10 +166,7 @@ async function assemble(
 
   const server = createMountServer(mount);
   const trafficUrl = await listen(server, settings.listen, log);
-  closers.push(async () => {
-    await mount.stop();
-    await close(server);
-  });
+  closers.push(() => drain(server, mount));
   converge.start();
   closers.push(() => converge.stop());
 
@@ -409,6 +403,14 @@ function portOf(server: Server): number {
 
 function isBusy(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}
+
+/** Stops accepting, answers what is in flight within the mount's limit, then closes what is left. */
+async function drain(server: Server, mount: Mount): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  await mount.stop();
+  server.closeAllConnections();
+  await closed;
 }
 
 function close(server: Server): Promise<void> {
