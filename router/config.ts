@@ -189,9 +189,7 @@ const schema = z.strictObject({
       unleash,
     ])
     .default('embedded'),
-  groups: z
-    .record(z.string().regex(GROUP_NAME, 'expected 1-40 characters of a-z, 0-9 and -'), group)
-    .default({}),
+  groups: z.record(z.string(), group).default({}),
   trustedProxies: z
     .array(z.string())
     .max(64)
@@ -215,6 +213,14 @@ const schema = z.strictObject({
     })
     .prefault({}),
 });
+
+/** Just enough of any input to look at its groups one by one. */
+const loose = z
+  .object({
+    groups: z.record(z.string(), z.unknown()).catch({}),
+    services: z.record(z.string(), z.unknown()).catch({}),
+  })
+  .catch({ groups: {}, services: {} });
 
 export type ConfigInput = z.input<typeof schema>;
 type Config = z.output<typeof schema>;
@@ -252,11 +258,10 @@ export async function loadConfig(file: string, env: NodeJS.ProcessEnv, today: st
 /** Validates `input` and fills in defaults. Throws ConfigError with every fault. */
 export function parseConfig(input: unknown, from: ConfigOrigin & { readonly file: string }): Settings {
   const parsed = schema.safeParse(input);
-  if (!parsed.success)
-    throw new ConfigError(
-      from.file,
-      parsed.error.issues.flatMap((issue) => toFaults(issue, [])),
-    );
+  if (!parsed.success) {
+    const shape = parsed.error.issues.flatMap((issue) => toFaults(issue, []));
+    throw new ConfigError(from.file, [...shape, ...crossFaults(input, from.today)]);
+  }
   const faults: Fault[] = [];
   const settings = toSettings(parsed.data, from, faults);
   if (faults.length > 0) throw new ConfigError(from.file, faults);
@@ -313,6 +318,19 @@ function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settin
   };
 }
 
+/** What is wrong between the parts of a configuration whose shape is wrong elsewhere: all faults come at once. */
+function crossFaults(input: unknown, today: string): readonly Fault[] {
+  const { groups, services } = loose.parse(input);
+  const faults: Fault[] = [];
+  const targets = new Map(Object.keys(services).map((name) => [name, toTarget(name, 'http://127.0.0.1')]));
+  const whole = Object.entries(groups).flatMap(([name, value]) => {
+    const parsed = group.safeParse(value);
+    return parsed.success ? toGroup(name, parsed.data, targets, today, faults) : [];
+  });
+  refuseTwice(whole, faults);
+  return faults;
+}
+
 function toTarget(name: string, input: z.output<typeof upstream>): Target {
   if (typeof input === 'string')
     return { name, origin: trimmed(input), rewriteLocation: [], buildHeader: null };
@@ -335,6 +353,8 @@ function toGroup(
   faults: Fault[],
 ): GroupPlan[] {
   const path = `groups.${name}`;
+  if (!GROUP_NAME.test(name))
+    faults.push({ path, text: 'expected a name of 1-40 characters of a-z, 0-9 and -', hint: null });
   const service = services.get(input.service);
   if (service === undefined) {
     const text = `no such service "${input.service}", known: ${[...services.keys()].join(', ') || 'none'}`;
@@ -421,8 +441,6 @@ function toFaults(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[]): Faul
     );
     if (deepest[0] !== undefined) return deepest[0].flatMap((inner) => toFaults(inner, path));
   }
-  if (issue.code === 'invalid_key')
-    return issue.issues.map((inner) => ({ path: pathText(path), text: inner.message, hint: null }));
   return [{ path: pathText(path), text: lowerFirst(issue.message), hint: null }];
 }
 
