@@ -1,6 +1,7 @@
 /**
- * Proxies side by side: `node bench/run.ts [--seconds 10] [--rounds 5] [--connections 16] [--body 1024]`. Every
- * contestant is a process (or several) of its own; rounds are interleaved; any wrong answer fails the run. What
+ * Proxies side by side: `node bench/run.ts [--set front|shadow-faults] [--seconds 10] [--rounds 5] [--connections 16]
+ * [--body 1024]`. `front` compares proxies; `shadow-faults` compares ours with itself while a copy of every request it
+ * has room for goes to a service that is hung, refusing, resetting, endless or slow. Every contestant is a process (or several) of its own; rounds are interleaved; any wrong answer fails the run. What
  * the numbers mean and do not mean: bench/README.md.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -30,6 +31,7 @@ interface Round {
 
 const { values } = parseArgs({
   options: {
+    set: { type: 'string', default: 'front' },
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '5' },
     connections: { type: 'string', default: '16' },
@@ -48,12 +50,33 @@ const temporary = mkdtempSync(path.join(os.tmpdir(), 'fig-bench-'));
 /** Kernel ticks of /proc/PID/stat: USER_HZ is 100 on every Linux that node supports. */
 const US_PER_TICK = 10_000;
 
-const CONTESTANTS: readonly Contestant[] = [
-  { name: 'direct', start: async (origin) => ({ port: Number(new URL(origin).port), pid: null }) },
-  { name: 'http-proxy', start: (origin) => script('http-proxy.ts', origin) },
-  { name: 'nginx', start: startNginx },
-  { name: 'fig', start: startFig },
-];
+/** What a shadowed service does with a connection. Null: nobody listens. */
+const FAULTS: Readonly<Record<string, ((socket: net.Socket) => void) | null>> = {
+  hung: () => undefined,
+  refusing: null,
+  resetting: (socket) => socket.once('data', () => socket.resetAndDestroy()),
+  endless: (socket) => socket.once('data', () => pour(socket)),
+  slow: (socket) => socket.once('data', () => drip(socket)),
+};
+
+const SETS: Readonly<Record<string, readonly Contestant[]>> = {
+  front: [
+    { name: 'direct', start: async (origin) => ({ port: Number(new URL(origin).port), pid: null }) },
+    { name: 'http-proxy', start: (origin) => script('http-proxy.ts', origin) },
+    { name: 'nginx', start: startNginx },
+    { name: 'fig', start: startFig },
+  ],
+  'shadow-faults': [
+    { name: 'fig', start: (origin) => startShadowed(origin, 'none') },
+    ...Object.keys(FAULTS).map((fault) => ({
+      name: fault,
+      start: (origin: string) => startShadowed(origin, fault),
+    })),
+  ],
+};
+const contestants = SETS[values.set];
+if (contestants === undefined)
+  throw new RangeError(`--set must be one of ${Object.keys(SETS).join(', ')}, is ${values.set}`);
 
 try {
   await main();
@@ -66,7 +89,7 @@ async function main(): Promise<void> {
   const target = await script('target.ts', String(bodyBytes));
   const origin = `http://127.0.0.1:${target.port}`;
   const running = new Map<string, Running>();
-  for (const { name, start } of CONTESTANTS) {
+  for (const { name, start } of contestants ?? []) {
     const started = await start(origin);
     if (started === null) console.log(`${name}: not installed, left out`);
     else running.set(name, started);
@@ -143,6 +166,70 @@ async function startFig(origin: string): Promise<Running> {
   return { port, pid: child.pid ?? null };
 }
 
+/** `fig up` with every request of the bench in one group, shadowed to a service with that fault (`none`: not shadowed). */
+async function startShadowed(origin: string, fault: string): Promise<Running> {
+  const folder = path.join(temporary, fault);
+  mkdirSync(folder);
+  const config = {
+    listen: '127.0.0.1:0',
+    admin: '127.0.0.1:0',
+    flags: { embedded: { listen: '127.0.0.1:0' } },
+    legacy: origin,
+    services: { bench: `http://127.0.0.1:${await faultyPort(fault)}` },
+    groups: { bench: { service: 'bench', routes: ['GET /bench'], unit: [{ header: 'host' }] } },
+  };
+  writeFileSync(path.join(folder, 'fig.config.json'), JSON.stringify(config));
+  const cli = path.join(root, 'cli', 'fig.js');
+  const child = start(process.execPath, [cli, 'up', '--config', path.join(folder, 'fig.config.json')], {
+    FIG_LOG_LEVEL: 'silent',
+  });
+  const line = await firstLine(child);
+  if (line === null) throw new Error('fig up did not start');
+  const { traffic }: { traffic: string } = JSON.parse(line);
+  if (fault !== 'none') {
+    const { status } = spawnSync(process.execPath, [
+      cli,
+      'shadow',
+      'bench',
+      'on',
+      '--data',
+      path.join(folder, '.fig'),
+    ]);
+    if (status !== 0) throw new Error(`fig shadow ended with ${status}`);
+  }
+  return { port: Number(new URL(traffic).port), pid: child.pid ?? null };
+}
+
+async function faultyPort(fault: string): Promise<number> {
+  const behave = FAULTS[fault];
+  if (behave === undefined || behave === null) return freePort();
+  const server = net.createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    behave(socket);
+  });
+  server.unref();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** A body without end, as fast as it is read. */
+function pour(socket: net.Socket): void {
+  socket.write('HTTP/1.1 200 OK\r\n\r\n');
+  const more = (): void => {
+    while (!socket.destroyed && socket.write('x'.repeat(16_384)));
+  };
+  socket.on('drain', more);
+  more();
+}
+
+/** One byte every 100 ms. */
+function drip(socket: net.Socket): void {
+  socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n');
+  const timer = setInterval(() => socket.write('x'), 100);
+  socket.once('close', () => clearInterval(timer));
+}
+
 async function startNginx(origin: string): Promise<Running | null> {
   if (spawnSync('nginx', ['-v']).error !== undefined) return null;
   const port = await freePort();
@@ -192,13 +279,21 @@ function report(measured: ReadonlyMap<string, readonly Round[]>): void {
     const cells = [`${shown(requestsPerSecond)} req/s`, `${shown(cpuUsPerRequest)} us CPU`];
     console.log(`${name.padEnd(10)} ${cells.join('  ')}  p50 ${shown(p50Us)} us  p99 ${shown(p99Us)} us`);
   }
-  for (const { name, cpuUsPerRequest, p99Us } of summary) {
+  for (const { name, cpuUsPerRequest, p50Us, p99Us } of summary) {
     if (ours === undefined || name === 'fig') continue;
     const cpu =
       cpuUsPerRequest.median === 0 ? '-' : ratio(ours.cpuUsPerRequest.median, cpuUsPerRequest.median);
-    console.log(
-      `fig / ${name.padEnd(10)} CPU per request ${cpu}  p99 ${ratio(ours.p99Us.median, p99Us.median)}`,
-    );
+    if (values.set === 'front') {
+      console.log(
+        `fig / ${name.padEnd(10)} CPU per request ${cpu}  p99 ${ratio(ours.p99Us.median, p99Us.median)}`,
+      );
+    } else {
+      // How much worse the front door gets because of the shadow.
+      const cost = ratio(cpuUsPerRequest.median, ours.cpuUsPerRequest.median);
+      console.log(
+        `${name.padEnd(10)} / no shadow  CPU per request ${cost}  p50 ${ratio(p50Us.median, ours.p50Us.median)}  p99 ${ratio(p99Us.median, ours.p99Us.median)}`,
+      );
+    }
   }
   const folder = path.join(here, 'results');
   mkdirSync(folder, { recursive: true });
@@ -238,8 +333,15 @@ function node(file: string, ...args: readonly string[]): ChildProcess {
   return start(process.execPath, ['--disable-warning=DEP0060', path.join(here, file), ...args]);
 }
 
-function start(command: string, args: readonly string[]): ChildProcess {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+function start(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
   children.push(child);
   return child;
 }

@@ -47,14 +47,20 @@ async function watch(client: Client, group: string | undefined, options: StatusO
   let last = '';
   for (;;) {
     const reply = await status(client, group);
-    const text = options.json ? JSON.stringify(reply) : render(reply, group);
-    if (text !== last) {
+    const state = stateOf(reply.data);
+    if (state !== last) {
+      const text = options.json ? JSON.stringify(reply) : render(reply, group);
       if (process.stdout.isTTY && !options.json) process.stdout.write(`\u001b[H\u001b[J${clipped(text)}\n`);
       else print(text);
-      last = text;
+      last = state;
     }
     await new Promise((resolve) => setTimeout(resolve, options.every));
   }
+}
+
+/** What makes a look worth printing: everything but the ages. */
+function stateOf({ flags, ...data }: StatusData): string {
+  return JSON.stringify({ ...data, flags: { ...flags, ageMs: null } });
 }
 
 function show(reply: Envelope<StatusData>, group: string | undefined, options: StatusOptions): void {

@@ -1,4 +1,4 @@
-/** Leaves an upstream alone that cannot be reached: after some transport failures in a row, one probe at a time. */
+/** Leaves an upstream alone that cannot be reached or never ends: after some failures in a row, one probe at a time. */
 export interface Breaker {
   /** Whether a copy may go to this origin now; while open, true once per `probeMs`. `now`: monotonic ms. */
   allows(origin: string, now: number): boolean;

@@ -123,7 +123,10 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     if (!breaker.allows(origin, deps.clock.now())) return null;
     const replayed = await replayer.replay(ticket.job, aborter.signal, (bytes) => queue.grow(ticket, bytes));
     const unreached = replayed.kind === 'transport' || (replayed.kind === 'timeout' && replayed.connecting);
-    if (unreached) breaker.failed(origin, deps.clock.now());
+    // Reading an answer up to the limit again and again costs the front door: a service that never ends is left
+    // alone like one that cannot be reached.
+    const endless = replayed.kind === 'answer' && replayed.oversize;
+    if (unreached || endless) breaker.failed(origin, deps.clock.now());
     else if (replayed.kind === 'answer') breaker.succeeded(origin);
     return replayed;
   }

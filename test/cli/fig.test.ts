@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
+import type { StatusData } from '../../router/control/api.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
-import { startWorld, webServer } from '../helpers/world.ts';
+import { eventually, startWorld, webServer } from '../helpers/world.ts';
 
 const FIG = join(import.meta.dirname, '../../cli/fig.js');
 
@@ -107,6 +109,36 @@ test.each<[string, readonly string[], number, RegExp]>([
 ])('%s: exit code, a sentence on stderr, nothing on stdout', async (_, args, exit, expected) => {
   const { run } = await server();
   expect(await run(...args)).toMatchObject({ exit, stdout: '', stderr: expect.stringMatching(expected) });
+});
+
+test('status --watch prints a line per change, not per look', async () => {
+  const { world } = await server();
+  const { body } = await world.admin('GET', '/api/v1/status');
+  const looks = { count: 0 };
+  const admin = await webServer((_req, res) => {
+    looks.count += 1;
+    const { flags, snapshot, ...data } = body.data as StatusData;
+    const changed = {
+      ...data,
+      snapshot: looks.count < 4 ? snapshot : snapshot + 1,
+      flags: { ...flags, ageMs: looks.count },
+    };
+    res.end(
+      JSON.stringify({ schema: 'fig.status/1', at: new Date(looks.count).toISOString(), data: changed }),
+    );
+  });
+  const env = { ...process.env, FIG_ADMIN: admin.origin, FIG_TOKEN: 'any' };
+  const child = spawn(process.execPath, [FIG, 'status', '--watch', '--every', '250', '--json'], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => void child.kill());
+  const snapshots: number[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) =>
+    snapshots.push(JSON.parse(line).data.snapshot),
+  );
+  await eventually(() => looks.count >= 6);
+  expect(snapshots).toEqual([1, 2]);
 });
 
 test('a wrong token is exit 4', async () => {

@@ -163,6 +163,16 @@ test('after five refused connections in a row copies are skipped as breaker-open
   expect(shadow.counts('catalog')).toMatchObject({ different: 5, skipped: { 'breaker-open': 2 } });
 });
 
+test('after five answers without end in a row copies are skipped as breaker-open', async () => {
+  const endless = await upstreamOf(jsonAnswer('x'.repeat(LIMITS.bodyBytesMax * 4 + 1)));
+  const shadow = started();
+  for (let i = 0; i < 7; i += 1) {
+    offer(shadow, job(endless.origin));
+    await shadow.idle();
+  }
+  expect(shadow.counts('catalog')).toMatchObject({ different: 5, skipped: { 'breaker-open': 2 } });
+});
+
 test('an overloaded process takes no copies', () => {
   const shadow = started({ overloaded: () => true });
   expect(offer(shadow, job('http://127.0.0.1:1'))).toBe('overload');
