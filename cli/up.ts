@@ -69,7 +69,7 @@ function startFailure(error: unknown): unknown {
     return new CommandFailure([error.message, ...lines].join('\n'), EXIT.usage);
   }
   if (error instanceof CommandFailure || !(error instanceof Error)) return error;
-  const named = ['LedgerError', 'StoreError'].includes(error.name);
+  const named = ['LedgerError', 'StoreError', 'FlagStoreError'].includes(error.name);
   if (named) return new CommandFailure(error.message, EXIT.failed);
   if ('code' in error && error.code === 'EADDRINUSE')
     return new CommandFailure(`${error.message}; another process has that port`, EXIT.failed);

@@ -1,4 +1,4 @@
-import { type FSWatcher, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { type FSWatcher, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 /** Fallback for file systems without change events. */
@@ -32,7 +32,7 @@ export function readKillFile(file: string): Kills {
 export function addToKillFile(file: string, group: string): void {
   const present = readKillFile(file);
   const groups = present === 'all' ? ['*'] : [...(present ?? [])];
-  writeFileSync(file, `${[...new Set([...groups, group])].join('\n')}\n`, { mode: 0o600 });
+  replace(file, [...new Set([...groups, group])]);
 }
 
 /** Takes one group out of the kill file; of "everything" the other `known` groups stay in it. */
@@ -41,7 +41,13 @@ export function removeFromKillFile(file: string, group: string, known: readonly 
   if (present === null) return;
   const left = (present === 'all' ? known : [...present]).filter((name) => name !== group);
   if (left.length === 0) rmSync(file, { force: true });
-  else writeFileSync(file, `${left.join('\n')}\n`, { mode: 0o600 });
+  else replace(file, left);
+}
+
+/** Whoever reads meanwhile sees the old list or the new one: half a file would stop everything. */
+function replace(file: string, groups: readonly string[]): void {
+  writeFileSync(`${file}.new`, `${groups.join('\n')}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
 }
 
 /** Watches the file and calls `onKills` at once with its content and again after every change. */

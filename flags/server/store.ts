@@ -25,6 +25,14 @@ export interface TokenRow {
   readonly environment: string;
 }
 
+/** The flag server's data file cannot be used; `message` says which and why. */
+class FlagStoreError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'FlagStoreError';
+  }
+}
+
 /** Who makes a change: goes into every event of it. */
 export interface Actor {
   readonly name: string;
@@ -132,9 +140,9 @@ function openDatabase(file: string): Database {
     db.close();
     if (!(error instanceof SqliteError)) throw error;
     if (error.code.startsWith('SQLITE_BUSY')) {
-      throw new Error(`another flag server has ${file} open`, { cause: error });
+      throw new FlagStoreError(`another flag server has ${file} open`, { cause: error });
     }
-    throw new Error(`${file} cannot be used as a flag database (${error.code})`, { cause: error });
+    throw new FlagStoreError(`${file} cannot be used as a flag database (${error.code})`, { cause: error });
   }
 }
 

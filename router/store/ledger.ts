@@ -155,7 +155,7 @@ function replay(rows: Iterable<Row>, anchor: Anchor | null): LedgerState {
       state = fold(state, { ...rest, hash });
     } catch (error) {
       throw new LedgerError(
-        `${error instanceof Error ? error.message : String(error)}; restore fig.db from a backup`,
+        `${error instanceof Error ? error.message : String(error)}; restore fig.db and ledger.head from one backup`,
         { cause: error },
       );
     }
@@ -163,14 +163,16 @@ function replay(rows: Iterable<Row>, anchor: Anchor | null): LedgerState {
   }
   if (!anchored) {
     throw new LedgerError(
-      `the ledger was cut: it ends at event ${state.seq}, but event ${anchor?.seq} was written; restore fig.db from a backup`,
+      `the ledger was cut: it ends at event ${state.seq}, but event ${anchor?.seq} was written; restore fig.db and ledger.head from one backup`,
     );
   }
   return state;
 }
 
 function broken(seq: number, why: string): LedgerError {
-  return new LedgerError(`ledger event ${seq} was edited: ${why}; restore fig.db from a backup`);
+  return new LedgerError(
+    `ledger event ${seq} was edited: ${why}; restore fig.db and ledger.head from one backup`,
+  );
 }
 
 function toRow(event: LedgerEvent): Row {
@@ -197,7 +199,7 @@ function fromRow(row: Row): LedgerEvent {
     return { ...rest, group: grp, actor: JSON.parse(actor), body: JSON.parse(body) } as LedgerEvent;
   } catch (error) {
     throw new LedgerError(
-      `ledger event ${row.seq} was edited: it is not JSON any more; restore fig.db from a backup`,
+      `ledger event ${row.seq} was edited: it is not JSON any more; restore fig.db and ledger.head from one backup`,
       { cause: error },
     );
   }

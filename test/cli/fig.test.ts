@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
@@ -192,6 +192,18 @@ test('a port that was named and is taken is exit 1', async () => {
     new URL(world.running.traffic).host,
   ]);
   expect([exit, stderr]).toEqual([1, expect.stringContaining('another process has that port')]);
+});
+
+test('a flag database that is none is exit 1, in a sentence', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, '.fig'));
+  writeFileSync(join(folder, '.fig/flags.db'), 'not a database'.repeat(500));
+  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ legacy: 'http://127.0.0.1:1' }));
+  const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
+  expect([exit, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^fig: .*flags\.db cannot be used as a flag database \(\w+\)\n$/),
+  ]);
 });
 
 test('an edited ledger is exit 1 and names the event', async () => {

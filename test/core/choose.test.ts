@@ -121,3 +121,15 @@ test('10,000 units at 10 % give between 9.4 and 10.6 % to the service, and 25 % 
   expect([...at10].filter((user) => !at25.has(user))).toEqual([]);
   expect(served(10)).toEqual(at10);
 });
+
+test('both routes of a group give a unit the same side, whatever the share', () => {
+  for (const ceiling of [0, 1, 10, 50, 99, 100]) {
+    const at = snapshot({ ceiling });
+    for (let i = 0; i < 200; i += 1) {
+      const sides = ['/orders', '/logout'].map(
+        (path) => chosen(at, request({ path }, `user-${i}`)).decision.side,
+      );
+      expect(new Set(sides).size).toBe(1);
+    }
+  }
+});
