@@ -1,12 +1,12 @@
-import { Unleash, type UnleashConfig, UnleashEvents } from 'unleash-client';
+import { InMemStorageProvider, Unleash, type UnleashConfig, UnleashEvents } from 'unleash-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { matchesEtag } from '../../../flags/server/client-api.ts';
-import { call, startServer, TOKENS, tempDir, until, writerFor } from '../world.ts';
+import { call, startServer, TOKENS, until, writerFor } from '../world.ts';
 
 const FEATURES = '/api/client/features';
 const SPEC = { 'unleash-client-spec': '5.2.0' };
 
-/** The SDK as anybody would configure it. */
+/** The SDK as anybody would configure it; in memory, because it still writes a backup file after `destroy`. */
 function sdk(url: string, config: Partial<UnleashConfig> = {}): Unleash {
   const unleash = new Unleash({
     appName: 'anybody',
@@ -14,7 +14,7 @@ function sdk(url: string, config: Partial<UnleashConfig> = {}): Unleash {
     customHeaders: { Authorization: TOKENS.client },
     refreshInterval: 250,
     metricsInterval: 100,
-    backupPath: tempDir(),
+    storageProvider: new InMemStorageProvider(),
     skipInstanceCountWarning: true,
     ...config,
   });
