@@ -90,6 +90,9 @@ function plane(given: { writer?: FlagWriter | null } = {}) {
     fillDisk: () => {
       full = true;
     },
+    freeDisk: () => {
+      full = false;
+    },
   };
 }
 
@@ -155,6 +158,19 @@ test('a rollback that cannot be recorded is in force all the same', async () => 
     receipt: { recordedMs: null },
   });
   expect(at.group()?.stopped).toBe('tripped');
+});
+
+test('another move does not lift a kill that could not be recorded; a release does', async () => {
+  const at = plane();
+  await atQuarter(at);
+  at.fillDisk();
+  await at.move({ kind: 'kill', reason: null });
+  at.freeDisk();
+  await at.move({ kind: 'shadow', sample: 5, reason: null });
+  await at.move({ kind: 'shadow', sample: 5, reason: null });
+  expect(at.group()?.stopped).toBe('killed');
+  await at.move({ kind: 'release', reason: null });
+  expect(at.group()?.stopped).toBeNull();
 });
 
 test('a rollback needs no flag server: nothing is served, the flag follows when it can', async () => {
