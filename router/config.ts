@@ -78,7 +78,10 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 const addressText = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/, 'expected HOST:PORT, for example "127.0.0.1:8080"')
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/, {
+    error: 'expected HOST:PORT, for example "127.0.0.1:8080"',
+    abort: true,
+  })
   .refine(
     (text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535,
     'expected a port from 0 to 65535',
