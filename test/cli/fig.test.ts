@@ -1,0 +1,202 @@
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { fig, ordersConfig, twoSides, up } from '../helpers/fig.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+
+async function server() {
+  const running = await up(ordersConfig(await twoSides()));
+  const run = (...args: string[]) => fig([...args, '--data', running.data]);
+  const json = async (...args: string[]) => {
+    const ended = await run(...args, '--json');
+    return { ...ended, said: JSON.parse(ended.stdout) };
+  };
+  return { ...running, run, json };
+}
+
+describe('without a server', () => {
+  test('a bad configuration ends with 2, every fault on stderr and nothing on stdout', async () => {
+    const folder = temporaryFolder();
+    const config = { legacy: 'http://127.0.0.1:1/path', grups: {}, admin: 'nowhere' };
+    writeFileSync(join(folder, 'fig.config.json'), JSON.stringify(config));
+    const { exit, stdout, stderr } = await fig(['up'], { cwd: folder });
+    expect(exit).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('3 faults');
+    expect(stderr).toContain('  grups  unknown key; did you mean "groups"?');
+    expect(stderr).toMatch(/^ {2}legacy {2}expected/m);
+    expect(stderr).toMatch(/^ {2}admin {2}expected HOST:PORT/m);
+  });
+
+  test('a configuration that is not there ends with 2', async () => {
+    const { exit, stderr } = await fig(['up', '--config', 'none.json'], { cwd: temporaryFolder() });
+    expect(exit).toBe(2);
+    expect(stderr).toContain('there is no such file');
+  });
+
+  test('a data folder where nothing ever ran ends with 6 and says how to start', async () => {
+    const { exit, stdout, stderr } = await fig(['status', '--data', temporaryFolder()]);
+    expect({ exit, stdout }).toEqual({ exit: 6, stdout: '' });
+    expect(stderr).toContain('see fig up');
+  });
+
+  test('a server that is gone ends with 6', async () => {
+    const folder = temporaryFolder();
+    const env = { FIG_ADMIN: 'http://127.0.0.1:1', FIG_TOKEN: 'any' };
+    const { exit, stderr } = await fig(['status', '--data', folder], { env });
+    expect(exit).toBe(6);
+    expect(stderr).toContain('no server answers');
+  });
+
+  test('a kill without a server is written for the next one and ends with 6', async () => {
+    const folder = temporaryFolder();
+    const { exit, stderr } = await fig(['kill', 'orders', '--data', folder]);
+    expect(exit).toBe(6);
+    expect(stderr).toContain('the kill file is written');
+    expect(statSync(join(folder, 'fig.kill')).mode & 0o777).toBe(0o600);
+  });
+
+  test('a command that is mistyped is answered with the one that was meant', async () => {
+    const { exit, stderr } = await fig(['statsu']);
+    expect(exit).toBe(2);
+    expect(stderr).toMatch(/Did you mean status\?/);
+  });
+
+  test.each([
+    ['shift', 'orders', '101%'],
+    ['shift', 'orders', '1.234%'],
+    ['shadow', 'orders', 'maybe'],
+    ['stage', 'orders', 'sealed'],
+    ['history', '--limit', '0'],
+    ['explain', 'orders'],
+    ['status', '--nonsense'],
+  ])('fig %s %s %s is no usage and ends with 2', async (...args) => {
+    const { exit, stdout } = await fig(args.filter((word) => word !== undefined));
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+  });
+
+  test('help ends with 0 on stdout', async () => {
+    const { exit, stdout, stderr } = await fig(['--help']);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout).toContain('Exit codes');
+  });
+
+  test('an old Node is told in one sentence what to do', async () => {
+    const old =
+      "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.11.1'}})";
+    const { exit, stdout, stderr } = await fig(['status'], { node: ['--import', old] });
+    expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
+    expect(stderr).toMatch(/^fig: needs Node 24 or newer, found 20\.11\.1; [^\n]+\n$/);
+  });
+});
+
+describe('with a server', () => {
+  test('status --json is one JSON object on stdout and nothing on stderr', async () => {
+    const { run } = await server();
+    const { exit, stdout, stderr } = await run('status', '--json');
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'fig.status/1',
+      data: { groups: [{ group: 'orders', stage: 'legacy' }] },
+    });
+  });
+
+  test('a whole migration: every command ends with 0 and its JSON parses', async () => {
+    const { json, run, traffic } = await server();
+    expect((await json('shadow', 'orders', 'on')).said.data.to).toMatchObject({
+      stage: 'shadow',
+      shadow: 100,
+    });
+    expect((await json('shift', 'orders', '25%', '-m', 'go')).said.data).toMatchObject({
+      reason: 'go',
+      to: { stage: 'canary', share: 25 },
+      flag: { state: 'verified' },
+    });
+    await fetch(`${traffic}/orders/1`, { headers: { 'X-User': 'u1' } }).then((answer) => answer.text());
+    expect((await json('explain', 'GET /orders/1', '-H', 'X-User: u1')).said.data.route.group).toBe('orders');
+    expect((await json('diffs', 'orders')).said).toMatchObject({ schema: 'fig.diffs/1' });
+    expect((await json('rollback', 'orders')).said.data.to).toMatchObject({ share: 0, stopped: null });
+    expect((await json('kill', 'orders')).said.data).toEqual({ groups: ['orders'] });
+    expect((await json('kill', 'orders', '--release')).said.data.to).toMatchObject({ stopped: null });
+    const history = await json('history', 'orders');
+    expect(history.said.data.events.map((event: { type: string }) => event.type)).toEqual(
+      expect.arrayContaining(['rollback.decided', 'kill.set', 'kill.cleared']),
+    );
+    const text = await run('history');
+    expect(text.exit).toBe(0);
+    expect(text.stdout).toContain('operator:ana');
+  });
+
+  test('every command also says it in words', async () => {
+    const { run } = await server();
+    expect(await run('shadow', 'orders', 'on')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('stage legacy -> shadow'),
+    });
+    expect(await run('explain', '/orders/1')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('LEGACY'),
+    });
+    expect(await run('status', 'orders')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('shadow'),
+    });
+    expect(await run('diffs', 'orders')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('no differences'),
+    });
+    expect(await run('kill', 'orders')).toMatchObject({ exit: 0, stdout: expect.stringContaining('killed') });
+  });
+
+  test('an unknown group ends with 2, whatever is asked of it', async () => {
+    const { run } = await server();
+    for (const args of [
+      ['status', 'ordres'],
+      ['shift', 'ordres', '1%'],
+      ['diffs', 'ordres'],
+      ['rollback', 'ordres'],
+    ]) {
+      const { exit, stdout, stderr } = await run(...args);
+      expect({ args, exit, stdout }).toEqual({ args, exit: 2, stdout: '' });
+      expect(stderr).toContain('orders');
+    }
+  });
+
+  test('an illegal move ends with 5 and names the command that helps', async () => {
+    const { run } = await server();
+    const { exit, stderr } = await run('shift', 'orders', '25%');
+    expect(exit).toBe(5);
+    expect(stderr).toContain('see fig shadow orders on');
+  });
+
+  test('a stale --if-rev ends with 5 and moves nothing', async () => {
+    const { run, json } = await server();
+    await run('shadow', 'orders', 'on');
+    const { exit, stderr } = await run('shift', 'orders', '25%', '--if-rev', '1');
+    expect(exit).toBe(5);
+    expect(stderr).toContain('moved on');
+    expect((await json('status', 'orders')).said.data.groups[0].stage).toBe('shadow');
+  });
+
+  test('a refusal with --json is a problem on stderr', async () => {
+    const { run } = await server();
+    const { stdout, stderr } = await run('shift', 'orders', '25%', '--json');
+    expect(stdout).toBe('');
+    expect(JSON.parse(stderr)).toMatchObject({ status: 409, code: 'MOVE_ILLEGAL' });
+  });
+
+  test('a wrong token ends with 4', async () => {
+    const { data } = await server();
+    const { exit, stderr } = await fig(['status', '--data', data], { env: { FIG_TOKEN: 'fig_a_wrong' } });
+    expect(exit).toBe(4);
+    expect(stderr).toContain('the token is wrong');
+  });
+
+  test('secrets and addresses in the data folder are for its owner only', async () => {
+    const { data } = await server();
+    for (const file of ['admin.token', 'admin.json', 'flags.admin.token', 'digest.key', 'fig.db'])
+      expect([file, statSync(join(data, file)).mode & 0o777]).toEqual([file, 0o600]);
+    expect(statSync(data).mode & 0o777).toBe(0o700);
+  });
+});
