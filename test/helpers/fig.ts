@@ -1,10 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setImmediate } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { parseConfig, type Settings } from '../../router/config.ts';
+import type { Move, Receipt, StatusData } from '../../router/control/api.ts';
+import type { LedgerEvent } from '../../router/core/events.ts';
 import { type Running, startUp } from '../../router/main.ts';
 import { temporaryFolder } from './folder.ts';
 
@@ -47,6 +51,7 @@ export function ordersConfig(sides: { readonly legacy: string; readonly service:
         service: 'orders',
         routes: ['GET /orders/:id', 'POST /orders/:id'],
         unit: [{ header: 'X-User' }],
+        shadow: { timeoutMs: 200 },
       },
     },
   };
@@ -119,4 +124,44 @@ export async function ready(
     if (said.ready === true) return said;
   }
   throw new Error('fig up ended before it was ready');
+}
+
+export interface AdminClient {
+  status(): Promise<StatusData>;
+  history(): Promise<readonly LedgerEvent[]>;
+  move(group: string, body: Move): Promise<Receipt>;
+  /** Asks for the status again and again until it settles so; rejects after `withinMs`. */
+  until(settled: (status: StatusData) => boolean, withinMs?: number): Promise<StatusData>;
+}
+
+/** A client of the admin API with the token of the data folder. */
+export function adminClient(url: string | null, data: string): AdminClient {
+  const headers = {
+    authorization: `Bearer ${readFileSync(join(data, 'admin.token'), 'utf8').trim()}`,
+    'content-type': 'application/json',
+    'if-match': '*',
+    'fig-operator': 'ana',
+  };
+  const ask = async (path: string, init: RequestInit = {}) => {
+    const answer = await fetch(`${url}/api/v1${path}`, { ...init, headers });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${text}`);
+    return JSON.parse(text).data;
+  };
+  const status = (): Promise<StatusData> => ask('/status');
+  return {
+    status,
+    history: async () => (await ask('/ledger?limit=1000')).events,
+    move: (group, body) => ask(`/groups/${group}/moves`, { method: 'POST', body: JSON.stringify(body) }),
+    async until(settled, withinMs = 10_000) {
+      const deadline = performance.now() + withinMs;
+      for (;;) {
+        const seen = await status();
+        if (settled(seen)) return seen;
+        if (performance.now() > deadline)
+          throw new Error(`not within ${withinMs} ms: ${JSON.stringify(seen)}`);
+        await setImmediate();
+      }
+    },
+  };
 }
