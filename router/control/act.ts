@@ -1,4 +1,4 @@
-import type { Actor } from '../core/events.ts';
+import type { Actor, Happening } from '../core/events.ts';
 import type { Appended, Clock, Ledger, Log } from '../core/ports.ts';
 import { type Command, type GroupState, plan } from '../core/rollout.ts';
 import type { Stop } from '../core/types.ts';
@@ -75,8 +75,13 @@ export function createActions(deps: ActDeps): Actions {
         };
       }
       const recordedMs = recorded.kind === 'failed' ? null : clock.now() - acceptedAt;
-      // Until it is recorded the stop itself holds the traffic back; after that the ledger does.
-      const snapshot = recorded.kind === 'failed' ? routing.get() : routing.refresh(group);
+      // Until it is recorded the stop itself holds the traffic back; after that the ledger does. No other move
+      // may lift it: that would bring back users whom somebody has sent away.
+      const settled = command.kind === 'release' ? 'killed' : stop;
+      const snapshot =
+        recorded.kind === 'failed'
+          ? routing.get()
+          : routing.refresh(settled === null ? undefined : { group, stop: settled });
       const appliedMs = clock.now() - acceptedAt;
 
       const after = ledger.state().groups.get(group) ?? before;
@@ -88,8 +93,7 @@ export function createActions(deps: ActDeps): Actions {
         rev: after.rev,
         snapshot: snapshot.revision,
       });
-      const flag: FlagReceipt =
-        planned.events.length === 0 ? { state: 'none' } : await converge.settle(group, acceptedAt);
+      const flag = await flagReceipt(planned.events, recorded.kind, () => converge.settle(group, acceptedAt));
       const { unsafeByService, lastServiceAt } = traffic.of(group);
       const receipt: Receipt = {
         group,
@@ -117,6 +121,20 @@ export function createActions(deps: ActDeps): Actions {
 }
 
 type Plan = Extract<ReturnType<typeof plan>, { kind: 'events' }>['events'];
+
+const FLAG_INTENTS: readonly Happening['type'][] = ['share.intended', 'shadow.intended', 'rollback.decided'];
+
+/** A move that no flag follows from waits for none; one that is not recorded leaves the flags as they are. */
+async function flagReceipt(
+  planned: Plan,
+  recorded: Appended['kind'] | 'failed',
+  settle: () => Promise<FlagReceipt>,
+): Promise<FlagReceipt> {
+  if (!planned.some(({ type }) => FLAG_INTENTS.includes(type))) return { state: 'none' };
+  if (recorded === 'failed')
+    return { state: 'pending', why: 'the ledger could not record the move; the flag was left as it is' };
+  return settle();
+}
 
 function stopOf(command: Command): Stop | null {
   if (command.kind === 'rollback') return 'tripped';

@@ -4,10 +4,13 @@ import type { Snapshot, Stop } from '../core/types.ts';
 
 /** Holds the snapshot in force. Every change is a new snapshot with a higher revision; readers keep what they read. */
 export interface Routing extends Current {
-  /** Everything of the group goes to legacy from the next request on, before anything is recorded. */
+  /**
+   * Everything of the group goes to legacy from the next request on, before anything is recorded. It stays so
+   * until `refresh` settles exactly this stop; a trip does not replace a kill.
+   */
   stop(group: string, stop: Stop): void;
-  /** Reads ledger and configuration again; `recorded` = the ledger now says what this group's stop said. */
-  refresh(recorded?: string): Snapshot;
+  /** Reads ledger and configuration again; `settled` = the ledger now says what this stop of the group said. */
+  refresh(settled?: { readonly group: string; readonly stop: Stop }): Snapshot;
 }
 
 export function createRouting(deps: {
@@ -23,11 +26,11 @@ export function createRouting(deps: {
   return {
     get: () => current,
     stop(group, stop) {
-      stops.set(group, stop);
+      if (stops.get(group) !== 'killed') stops.set(group, stop);
       rebuild();
     },
-    refresh(recorded) {
-      if (recorded !== undefined) stops.delete(recorded);
+    refresh(settled) {
+      if (settled !== undefined && stops.get(settled.group) === settled.stop) stops.delete(settled.group);
       return rebuild();
     },
   };
