@@ -15,9 +15,9 @@ import { temporaryFolder } from './folder.ts';
 const FIG = resolve(import.meta.dirname, '../../cli/fig.js');
 
 /** A `node:http` server on a free port; gone with the test. */
-export async function httpServer(listener: RequestListener, port = 0): Promise<{ readonly origin: string }> {
+async function httpServer(listener: RequestListener): Promise<{ readonly origin: string }> {
   const server = createServer(listener);
-  server.listen(port, '127.0.0.1');
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
     server.closeAllConnections();
