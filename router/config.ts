@@ -78,7 +78,10 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 const addressText = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/, 'expected HOST:PORT, for example "127.0.0.1:8080"')
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/, {
+    error: 'expected HOST:PORT, for example "127.0.0.1:8080"',
+    abort: true,
+  })
   .refine(
     (text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535,
     'expected a port from 0 to 65535',
@@ -214,19 +217,13 @@ const schema = z.strictObject({
     .prefault({}),
 });
 
-/** Just enough of any input to look at its groups one by one. */
-const loose = z
-  .object({
-    groups: z.record(z.string(), z.unknown()).catch({}),
-    services: z.record(z.string(), z.unknown()).catch({}),
-  })
-  .catch({ groups: {}, services: {} });
-
 export type ConfigInput = z.input<typeof schema>;
 type Config = z.output<typeof schema>;
 
 const FILES = ['fig.config.ts', 'fig.config.mts', 'fig.config.js', 'fig.config.mjs', 'fig.config.json'];
 const EVALUATE_MS = 5_000;
+/** Stands for an origin that is faulty while the rest is looked at. */
+const NOWHERE = 'http://127.0.0.1:0';
 
 /**
  * The configuration file for `start`: there, or in its parents up to the one holding `.git`. Null when there is
@@ -246,24 +243,28 @@ export function findConfig(start: string): string | null {
   }
 }
 
-/** Reads and validates `file`. Relative paths in it are relative to it. Throws ConfigError with every fault. */
-export async function loadConfig(file: string, env: NodeJS.ProcessEnv, today: string): Promise<Settings> {
+/**
+ * Reads and validates `file`, which may take `evaluateMs`. Relative paths in it are relative to it. Throws
+ * ConfigError with every fault.
+ */
+export async function loadConfig(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  today: string,
+  evaluateMs = EVALUATE_MS,
+): Promise<Settings> {
   const path = resolve(file);
   if (!existsSync(path))
     throw new ConfigError(file, [{ path: '', text: 'there is no such file', hint: null }]);
-  const input = path.endsWith('.json') ? readJson(path) : await evaluate(path);
+  const input = path.endsWith('.json') ? readJson(path) : await evaluate(path, evaluateMs);
   return parseConfig(input, { file, folder: dirname(path), env, today });
 }
 
 /** Validates `input` and fills in defaults. Throws ConfigError with every fault. */
 export function parseConfig(input: unknown, from: ConfigOrigin & { readonly file: string }): Settings {
   const parsed = schema.safeParse(input);
-  if (!parsed.success) {
-    const shape = parsed.error.issues.flatMap((issue) => toFaults(issue, []));
-    throw new ConfigError(from.file, [...shape, ...crossFaults(input, from.today)]);
-  }
-  const faults: Fault[] = [];
-  const settings = toSettings(parsed.data, from, faults);
+  const faults = parsed.success ? [] : parsed.error.issues.flatMap((issue) => toFaults(issue, []));
+  const settings = toSettings(parsed.success ? parsed.data : soundParts(input), from, faults);
   if (faults.length > 0) throw new ConfigError(from.file, faults);
   return settings;
 }
@@ -284,7 +285,7 @@ function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settin
   const services = new Map(
     Object.entries(config.services).map(([name, value]) => [name, toTarget(name, value)]),
   );
-  const groups = Object.entries(config.groups).flatMap(([name, value]) =>
+  const groups = Object.entries(config.groups).map(([name, value]) =>
     toGroup(name, value, services, from.today, faults),
   );
   refuseTwice(groups, faults);
@@ -318,17 +319,37 @@ function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settin
   };
 }
 
-/** What is wrong between the parts of a configuration whose shape is wrong elsewhere: all faults come at once. */
-function crossFaults(input: unknown, today: string): readonly Fault[] {
-  const { groups, services } = loose.parse(input);
-  const faults: Fault[] = [];
-  const targets = new Map(Object.keys(services).map((name) => [name, toTarget(name, 'http://127.0.0.1')]));
-  const whole = Object.entries(groups).flatMap(([name, value]) => {
+/** What is left of a faulty configuration once its faults are taken out, so that the rest is checked as well. */
+function soundParts(input: unknown): Config {
+  const given = entriesOf(input);
+  const { shape } = schema;
+  const anywhere = '127.0.0.1:0';
+  const services = Object.entries(entriesOf(given['services']));
+  const groups = Object.entries(entriesOf(given['groups'])).flatMap(([name, value]) => {
     const parsed = group.safeParse(value);
-    return parsed.success ? toGroup(name, parsed.data, targets, today, faults) : [];
+    return parsed.success ? [[name, parsed.data] as const] : [];
   });
-  refuseTwice(whole, faults);
-  return faults;
+  return {
+    listen: sound(shape.listen, given['listen'], anywhere),
+    admin: sound(shape.admin, given['admin'], anywhere),
+    data: sound(shape.data, given['data'], '.fig'),
+    legacy: sound(upstream, given['legacy'], NOWHERE),
+    services: Object.fromEntries(services.map(([name, value]) => [name, sound(upstream, value, NOWHERE)])),
+    flags: sound(shape.flags, given['flags'], 'embedded'),
+    groups: Object.fromEntries(groups),
+    trustedProxies: [],
+    timeouts: shape.timeouts.parse(undefined),
+    limits: shape.limits.parse(undefined),
+  };
+}
+
+function sound<T>(type: z.ZodType<T>, value: unknown, otherwise: T): T {
+  const parsed = type.safeParse(value);
+  return parsed.success ? parsed.data : otherwise;
+}
+
+function entriesOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
 function toTarget(name: string, input: z.output<typeof upstream>): Target {
@@ -351,10 +372,10 @@ function toGroup(
   services: ReadonlyMap<string, Target>,
   today: string,
   faults: Fault[],
-): GroupPlan[] {
+): GroupPlan {
   const path = `groups.${name}`;
   if (!GROUP_NAME.test(name))
-    faults.push({ path, text: 'expected a name of 1-40 characters of a-z, 0-9 and -', hint: null });
+    faults.push({ path, text: 'expected 1-40 characters of a-z, 0-9 and -', hint: null });
   const service = services.get(input.service);
   if (service === undefined) {
     const text = `no such service "${input.service}", known: ${[...services.keys()].join(', ') || 'none'}`;
@@ -366,7 +387,9 @@ function toGroup(
     faults.push({ path: `${path}.compare.${fault.path}`, text: fault.text, hint: null });
   }
   const unit: UnitSource[] = input.unit.map((s) => ('header' in s ? { header: s.header.toLowerCase() } : s));
-  return service === undefined ? [] : [{ name, service, unit, routes, shadowLimits: input.shadow, rules }];
+  // With a fault the settings are never used, but the routes still count for what the other groups have.
+  const target = service ?? toTarget(input.service, NOWHERE);
+  return { name, service: target, unit, routes, shadowLimits: input.shadow, rules };
 }
 
 function toRoute(group: string, input: z.output<typeof routeInput>, path: string, faults: Fault[]): Route[] {
@@ -528,20 +551,17 @@ function readJson(file: string): unknown {
 }
 
 /** Runs the file in a thread of its own: it can neither block, crash nor change this process. */
-function evaluate(file: string): Promise<unknown> {
+function evaluate(file: string, withinMs: number): Promise<unknown> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const worker = new Worker(new URL(`./config-worker.${extension}`, import.meta.url), {
     workerData: { file },
   });
   const fault = (text: string, hint: string | null = null) =>
     new ConfigError(file, [{ path: '', text, hint }]);
+  let deadline: NodeJS.Timeout | undefined;
   return new Promise<unknown>((resolvePromise, reject) => {
-    const deadline = setTimeout(
-      () => reject(fault(`it did not finish within ${EVALUATE_MS} ms`)),
-      EVALUATE_MS,
-    );
+    deadline = setTimeout(() => reject(fault(`it did not finish within ${withinMs} ms`)), withinMs);
     worker.once('message', (message: { config?: unknown; error?: string }) => {
-      clearTimeout(deadline);
       if (message.error === undefined) resolvePromise(message.config);
       else
         reject(
@@ -554,5 +574,10 @@ function evaluate(file: string): Promise<unknown> {
         );
     });
     worker.once('error', (error: Error) => reject(fault(error.message)));
-  }).finally(() => worker.terminate());
+    // After a message this comes too late to matter: it awaits what never comes, or ended its thread itself.
+    worker.once('exit', () => reject(fault('it ended without giving a configuration')));
+  }).finally(() => {
+    clearTimeout(deadline);
+    return worker.terminate();
+  });
 }

@@ -30,7 +30,7 @@ interface ConvergeDeps {
 const ENGINE: Actor = { kind: 'engine', id: 'converge' };
 
 /** The flag carries the next whole percent; the ledger's ceiling carries the exact share. Live is all of it. */
-function flagShare(group: GroupState): number {
+export function flagShare(group: GroupState): number {
   return group.stage === 'live' || group.stage === 'sealed' || group.stage === 'retired'
     ? 100
     : Math.ceil(group.share);
@@ -68,15 +68,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
   const pushNow = async (name: string): Promise<void> => {
     const group = ledger.state().groups.get(name);
     if (group === undefined) return;
-    if (writer === null) {
-      if (group.pendingServe === null && group.pendingShadow === null) troubles.delete(name);
-      else
-        troubles.set(
-          name,
-          `no admin token: set fig.${name}.serve to ${flagShare(group)} % and fig.${name}.shadow to ${group.shadowShare} % yourself`,
-        );
-      return;
-    }
+    if (writer === null) return readBack(group);
     try {
       if (!ensured.has(name)) {
         const result = await writer.ensure(name, group.groupId, {
@@ -86,6 +78,8 @@ export function createConverge(deps: ConvergeDeps): Converge {
         if (result === 'foreign')
           return void troubles.set(name, `somebody reshaped a flag of ${name}; it is left alone`);
         ensured.add(name);
+        // It stood there already: somebody may have moved it while nobody ran.
+        if (result === 'unchanged') notice(group);
       }
       const serve = await pushServe(writer, name);
       const shadow = await pushShadow(writer, name);
@@ -104,6 +98,26 @@ export function createConverge(deps: ConvergeDeps): Converge {
       if (troubles.get(name) !== text) deps.log.warn('flag-write-failed', { group: name, error: text });
       troubles.set(name, text);
     }
+  };
+
+  /** Without a writer a person sets the flags: what the ledger intends is acknowledged once the reader sees it. */
+  const readBack = (group: GroupState): void => {
+    const { name, pendingServe, pendingShadow } = group;
+    const seen = reader.status().data === 'fresh' ? reader.intent(name) : null;
+    const serve = flagShare(group);
+    const shadow = Math.ceil(group.shadowShare);
+    const waitsForServe = pendingServe !== null && seen?.serve !== serve;
+    const waitsForShadow = pendingShadow !== null && seen?.shadow !== shadow;
+    if (pendingServe !== null && !waitsForServe)
+      append(name, { type: 'share.verified', body: { of: pendingServe.seq, readBack: serve } });
+    if (pendingShadow !== null && !waitsForShadow)
+      append(name, { type: 'shadow.verified', body: { of: pendingShadow.seq, readBack: shadow } });
+    if (waitsForServe || waitsForShadow)
+      troubles.set(
+        name,
+        `no admin token: set fig.${name}.serve to ${serve} % and fig.${name}.shadow to ${shadow} % yourself`,
+      );
+    else troubles.delete(name);
   };
 
   const pushServe = async (to: FlagWriter, name: string): Promise<WriteResult | null> => {
@@ -128,16 +142,19 @@ export function createConverge(deps: ConvergeDeps): Converge {
     return result;
   };
 
-  /** A flag that equals neither the acknowledged nor the pending value was moved by somebody else: recorded once. */
-  const notice = () => {
-    if (reader.status().data !== 'fresh') return; // Old data proves nothing about today.
+  const noticeAll = () => {
     for (const name of deps.groups) {
       const group = ledger.state().groups.get(name);
-      if (group === undefined) continue;
-      const seen = reader.intent(name);
-      noticeOne(group, 'serve', seen.serve, flagShare(group), group.pendingServe !== null);
-      noticeOne(group, 'shadow', seen.shadow, Math.ceil(group.shadowShare), group.pendingShadow !== null);
+      if (group !== undefined && ensured.has(name) && !running.has(name)) notice(group);
     }
+  };
+
+  /** A flag that equals neither the acknowledged nor the pending value was moved by somebody else: recorded once. */
+  const notice = (group: GroupState) => {
+    if (reader.status().data !== 'fresh') return; // Old data proves nothing about today.
+    const seen = reader.intent(group.name);
+    noticeOne(group, 'serve', seen.serve, flagShare(group), group.pendingServe !== null);
+    noticeOne(group, 'shadow', seen.shadow, Math.ceil(group.shadowShare), group.pendingShadow !== null);
   };
 
   const noticeOne = (
@@ -147,7 +164,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
     expected: number,
     pending: boolean,
   ) => {
-    if (pending || running.has(group.name) || !ensured.has(group.name)) return;
+    if (pending) return;
     const text = String(seen);
     if (seen === expected || group.foreign[flag] === text) return;
     append(group.name, { type: 'override.detected', body: { flag, expected, seen: text } });
@@ -180,7 +197,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
       };
     },
     start() {
-      unsubscribe = reader.onChange(notice);
+      unsubscribe = reader.onChange(noticeAll);
       timer = setInterval(() => void round(), deps.retryMs);
       void round();
     },

@@ -97,12 +97,12 @@ function waitingFor(
     reasons.push(
       `the flag server was last heard ${Math.round((flags.ageMs ?? 0) / 1000)} s ago; its last answer stays in use`,
     );
-  if (recorded?.foreign.serve != null)
-    reasons.push(
-      `somebody set the serve flag to ${recorded.foreign.serve}; the ledger allows ${share.asked} %`,
-    );
-  if (recorded?.foreign.shadow != null)
-    reasons.push(`somebody set the shadow flag to ${recorded.foreign.shadow}`);
+  // What was recorded is said only while it still is so: a person may have put the flag back.
+  const seen = deps.reader.intent(group.name);
+  if (recorded?.foreign.serve === String(seen.serve))
+    reasons.push(`somebody set the serve flag to ${seen.serve}; the ledger allows ${share.asked} %`);
+  if (recorded?.foreign.shadow === String(seen.shadow))
+    reasons.push(`somebody set the shadow flag to ${seen.shadow}`);
   if (group.unit.length === 0 && group.stage !== 'legacy')
     reasons.push('the group has no unit: nobody can be moved; add `unit` to its configuration');
   const shadowing = (recorded?.shadowShare ?? 0) > 0 && group.stage !== 'legacy';
@@ -131,6 +131,8 @@ function nothingCompared(comparisons: Comparisons): string {
 function nextCommand(group: Group, asked: number, comparisons: Comparisons): string | null {
   const { name, stage, stopped } = group;
   if (stopped === 'killed') return `fig kill ${name} --release`;
+  // A trip that lasts is one the ledger could not record; the same move again records it.
+  if (stopped === 'tripped') return `fig rollback ${name}`;
   switch (stage) {
     case 'legacy':
       return `fig shadow ${name} on`;

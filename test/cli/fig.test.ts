@@ -1,241 +1,202 @@
-import { spawn } from 'node:child_process';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, onTestFinished, test } from 'vitest';
-import type { StatusData } from '../../router/control/api.ts';
+import { describe, expect, test } from 'vitest';
+import { fig, ordersConfig, twoSides, up } from '../helpers/fig.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
-import { eventually, startWorld, webServer } from '../helpers/world.ts';
-
-const FIG = join(import.meta.dirname, '../../cli/fig.js');
-
-interface Ran {
-  readonly exit: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function fig(
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-  node: readonly string[] = [],
-): Promise<Ran> {
-  const child = spawn(process.execPath, [...node, FIG, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  return new Promise((resolve) => child.once('close', (exit) => resolve({ exit, stdout, stderr })));
-}
 
 async function server() {
-  const upstream = await webServer((_req, res) => res.end('{}'));
-  const world = await startWorld({ legacy: upstream.origin, service: upstream.origin });
-  const data = join(world.folder, '.fig');
-  return { world, run: (...args: string[]) => fig([...args, '--data', data]), data };
+  const running = await up(ordersConfig(await twoSides()));
+  const run = (...args: string[]) => fig([...args, '--data', running.data]);
+  const json = async (...args: string[]) => {
+    const ended = await run(...args, '--json');
+    return { ...ended, said: JSON.parse(ended.stdout) };
+  };
+  return { ...running, run, json };
 }
 
-test('a migration by hand: every command exits 0 and says what it did', async () => {
-  const { run, world } = await server();
-  const story: readonly (readonly [readonly string[], RegExp])[] = [
-    [['status'], /catalog\s+legacy/],
-    [['shadow', 'catalog', 'on', '--sample', '50%'], /stage legacy -> shadow, shadow 0 % -> 50 %/],
-    [['shift', 'catalog', '25%', '-m', 'first users'], /stage shadow -> canary, share 0 % -> 25 %/],
-    [['shift', 'catalog', '25%'], /already so/],
-    [
-      ['explain', 'GET /api/x', '--cookie', 'sid=ana', '-H', 'Accept: */*'],
-      /ledger {2}stage canary, ceiling 25 %/,
-    ],
-    [['diffs', 'catalog'], /no differences/],
-    [['kill', 'catalog'], /killed, confirmed after/],
-    [['kill', 'catalog', '--release'], /released/],
-    [['rollback', 'catalog', '-m', 'prices'], /share 25 % -> 0 %/],
-    [['stage', 'catalog', 'shadow'], /stage canary -> shadow/],
-    [['shadow', 'catalog', 'off'], /stage shadow -> legacy/],
-    [['history', 'catalog'], /rollback 25 % -> 0 % \(epoch 1\).*prices/],
-  ];
-  for (const [args, expected] of story) {
-    const { exit, stdout, stderr } = await run(...args);
-    expect(stdout, `${args.join(' ')}: ${stderr}`).toMatch(expected);
-    expect(exit, args.join(' ')).toBe(0);
-  }
-  expect((await world.group()).stage).toBe('legacy');
+describe('without a server', () => {
+  test('a bad configuration ends with 2, every fault on stderr and nothing on stdout', async () => {
+    const folder = temporaryFolder();
+    const config = { legacy: 'http://127.0.0.1:1/path', grups: {}, admin: 'nowhere' };
+    writeFileSync(join(folder, 'fig.config.json'), JSON.stringify(config));
+    const { exit, stdout, stderr } = await fig(['up'], { cwd: folder });
+    expect(exit).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('3 faults');
+    expect(stderr).toContain('  grups  unknown key; did you mean "groups"?');
+    expect(stderr).toMatch(/^ {2}legacy {2}expected/m);
+    expect(stderr).toMatch(/^ {2}admin {2}expected HOST:PORT/m);
+  });
+
+  test('a configuration that is not there ends with 2', async () => {
+    const { exit, stderr } = await fig(['up', '--config', 'none.json'], { cwd: temporaryFolder() });
+    expect(exit).toBe(2);
+    expect(stderr).toContain('there is no such file');
+  });
+
+  test('a data folder where nothing ever ran ends with 6 and says how to start', async () => {
+    const { exit, stdout, stderr } = await fig(['status', '--data', temporaryFolder()]);
+    expect({ exit, stdout }).toEqual({ exit: 6, stdout: '' });
+    expect(stderr).toContain('see fig up');
+  });
+
+  test('a server that is gone ends with 6', async () => {
+    const folder = temporaryFolder();
+    const env = { FIG_ADMIN: 'http://127.0.0.1:1', FIG_TOKEN: 'any' };
+    const { exit, stderr } = await fig(['status', '--data', folder], { env });
+    expect(exit).toBe(6);
+    expect(stderr).toContain('no server answers');
+  });
+
+  test('a kill without a server is written for the next one and ends with 6', async () => {
+    const folder = temporaryFolder();
+    const { exit, stderr } = await fig(['kill', 'orders', '--data', folder]);
+    expect(exit).toBe(6);
+    expect(stderr).toContain('the kill file is written');
+    expect(statSync(join(folder, 'fig.kill')).mode & 0o777).toBe(0o600);
+  });
+
+  test('a command that is mistyped is answered with the one that was meant', async () => {
+    const { exit, stderr } = await fig(['statsu']);
+    expect(exit).toBe(2);
+    expect(stderr).toMatch(/Did you mean status\?/);
+  });
+
+  test.each([
+    ['shift', 'orders', '101%'],
+    ['shift', 'orders', '1.234%'],
+    ['shadow', 'orders', 'maybe'],
+    ['stage', 'orders', 'sealed'],
+    ['history', '--limit', '0'],
+    ['explain', 'orders'],
+    ['status', '--nonsense'],
+  ])('fig %s %s %s is no usage and ends with 2', async (...args) => {
+    const { exit, stdout } = await fig(args.filter((word) => word !== undefined));
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+  });
+
+  test('help ends with 0 on stdout', async () => {
+    const { exit, stdout, stderr } = await fig(['--help']);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout).toContain('Exit codes');
+  });
+
+  test('an old Node is told in one sentence what to do', async () => {
+    const old =
+      "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.11.1'}})";
+    const { exit, stdout, stderr } = await fig(['status'], { node: ['--import', old] });
+    expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
+    expect(stderr).toMatch(/^fig: needs Node 24 or newer, found 20\.11\.1; [^\n]+\n$/);
+  });
 });
 
-test('--json prints one object on stdout and nothing else', async () => {
-  const { run } = await server();
-  for (const args of [
-    ['status'],
-    ['status', 'catalog'],
-    ['shadow', 'catalog', 'on'],
-    ['shift', 'catalog', '5%'],
-    ['explain', '/api/x'],
-    ['diffs', 'catalog'],
-    ['history'],
-    ['kill', '*'],
-    ['kill', 'catalog', '--release'],
-    ['rollback', 'catalog'],
-  ]) {
-    const { stdout } = await run(...args, '--json');
-    expect(JSON.parse(stdout), args.join(' ')).toMatchObject({
-      schema: expect.stringMatching(/^fig\.\w+\/1$/),
-      data: expect.anything(),
+describe('with a server', () => {
+  test('status --json is one JSON object on stdout and nothing on stderr', async () => {
+    const { run } = await server();
+    const { exit, stdout, stderr } = await run('status', '--json');
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'fig.status/1',
+      data: { groups: [{ group: 'orders', stage: 'legacy' }] },
     });
-  }
-});
+  });
 
-test.each<[string, readonly string[], number, RegExp]>([
-  ['an unknown group', ['status', 'nope'], 2, /no group "nope"; known: catalog/],
-  ['a misspelt command', ['statsu'], 2, /Did you mean status/],
-  ['a share that is none', ['shift', 'catalog', 'lots'], 2, /expected a percentage/],
-  ['a share above 100', ['shift', 'catalog', '101%'], 2, /expected a percentage/],
-  ['a sample of hundredths', ['shadow', 'catalog', 'on', '--sample', '0.5%'], 2, /whole percentage/],
-  [
-    'a move that is illegal now',
-    ['shift', 'catalog', '10%'],
-    5,
-    /no stage is skipped on the way up\n {5}see fig shadow catalog on/,
-  ],
-  ['a rev that moved on', ['shadow', 'catalog', 'on', '--if-rev', '0'], 5, /catalog moved on: found rev 1/],
-  ['a request that is none', ['explain', 'orders'], 2, /expected 'METHOD \/path'/],
-  ['a stage that cannot be entered', ['stage', 'catalog', 'sealed'], 2, /Allowed choices/],
-])('%s: exit code, a sentence on stderr, nothing on stdout', async (_, args, exit, expected) => {
-  const { run } = await server();
-  expect(await run(...args)).toMatchObject({ exit, stdout: '', stderr: expect.stringMatching(expected) });
-});
-
-test('status --watch prints a line per change, not per look', async () => {
-  const { world } = await server();
-  const { body } = await world.admin('GET', '/api/v1/status');
-  const looks = { count: 0 };
-  const admin = await webServer((_req, res) => {
-    looks.count += 1;
-    const { flags, snapshot, ...data } = body.data as StatusData;
-    const changed = {
-      ...data,
-      snapshot: looks.count < 4 ? snapshot : snapshot + 1,
-      flags: { ...flags, ageMs: looks.count },
-    };
-    res.end(
-      JSON.stringify({ schema: 'fig.status/1', at: new Date(looks.count).toISOString(), data: changed }),
+  test('a whole migration: every command ends with 0 and its JSON parses', async () => {
+    const { json, run, traffic } = await server();
+    expect((await json('shadow', 'orders', 'on')).said.data.to).toMatchObject({
+      stage: 'shadow',
+      shadow: 100,
+    });
+    expect((await json('shift', 'orders', '25%', '-m', 'go')).said.data).toMatchObject({
+      reason: 'go',
+      to: { stage: 'canary', share: 25 },
+      flag: { state: 'verified' },
+    });
+    await fetch(`${traffic}/orders/1`, { headers: { 'X-User': 'u1' } }).then((answer) => answer.text());
+    expect((await json('explain', 'GET /orders/1', '-H', 'X-User: u1')).said.data.route.group).toBe('orders');
+    expect((await json('diffs', 'orders')).said).toMatchObject({ schema: 'fig.diffs/1' });
+    expect((await json('rollback', 'orders')).said.data.to).toMatchObject({ share: 0, stopped: null });
+    expect((await json('kill', 'orders')).said.data).toEqual({ groups: ['orders'] });
+    expect((await json('kill', 'orders', '--release')).said.data.to).toMatchObject({ stopped: null });
+    const history = await json('history', 'orders');
+    expect(history.said.data.events.map((event: { type: string }) => event.type)).toEqual(
+      expect.arrayContaining(['rollback.decided', 'kill.set', 'kill.cleared']),
     );
+    const text = await run('history');
+    expect(text.exit).toBe(0);
+    expect(text.stdout).toContain('operator:ana');
   });
-  const env = { ...process.env, FIG_ADMIN: admin.origin, FIG_TOKEN: 'any' };
-  const child = spawn(process.execPath, [FIG, 'status', '--watch', '--every', '250', '--json'], {
-    env,
-    stdio: ['ignore', 'pipe', 'ignore'],
+
+  test('every command also says it in words', async () => {
+    const { run } = await server();
+    expect(await run('shadow', 'orders', 'on')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('stage legacy -> shadow'),
+    });
+    expect(await run('explain', '/orders/1')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('LEGACY'),
+    });
+    expect(await run('status', 'orders')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('shadow'),
+    });
+    expect(await run('diffs', 'orders')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('no differences'),
+    });
+    expect(await run('kill', 'orders')).toMatchObject({ exit: 0, stdout: expect.stringContaining('killed') });
   });
-  onTestFinished(() => void child.kill());
-  const snapshots: number[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) =>
-    snapshots.push(JSON.parse(line).data.snapshot),
-  );
-  await eventually(() => looks.count >= 6);
-  expect(snapshots).toEqual([1, 2]);
-});
 
-test('a wrong token is exit 4', async () => {
-  const { data } = await server();
-  expect(await fig(['status', '--data', data], { FIG_TOKEN: 'wrong' })).toMatchObject({
-    exit: 4,
-    stderr: expect.stringContaining('the token is wrong'),
+  test('an unknown group ends with 2, whatever is asked of it', async () => {
+    const { run } = await server();
+    for (const args of [
+      ['status', 'ordres'],
+      ['shift', 'ordres', '1%'],
+      ['diffs', 'ordres'],
+      ['rollback', 'ordres'],
+    ]) {
+      const { exit, stdout, stderr } = await run(...args);
+      expect({ args, exit, stdout }).toEqual({ args, exit: 2, stdout: '' });
+      expect(stderr).toContain('orders');
+    }
   });
-});
 
-test('no server is exit 6, with the command that starts one', async () => {
-  expect(await fig(['status', '--data', temporaryFolder()])).toMatchObject({
-    exit: 6,
-    stderr: expect.stringContaining('fig up'),
+  test('an illegal move ends with 5 and names the command that helps', async () => {
+    const { run } = await server();
+    const { exit, stderr } = await run('shift', 'orders', '25%');
+    expect(exit).toBe(5);
+    expect(stderr).toContain('see fig shadow orders on');
   });
-});
 
-test('a kill without a server writes the file and says that nobody confirmed', async () => {
-  const folder = temporaryFolder();
-  expect(await fig(['kill', 'orders', '--data', folder])).toMatchObject({
-    exit: 6,
-    stderr: expect.stringContaining('the kill file is written'),
+  test('a stale --if-rev ends with 5 and moves nothing', async () => {
+    const { run, json } = await server();
+    await run('shadow', 'orders', 'on');
+    const { exit, stderr } = await run('shift', 'orders', '25%', '--if-rev', '1');
+    expect(exit).toBe(5);
+    expect(stderr).toContain('moved on');
+    expect((await json('status', 'orders')).said.data.groups[0].stage).toBe('shadow');
   });
-  expect(statSync(join(folder, 'fig.kill')).mode & 0o777).toBe(0o600);
-});
 
-test('a bad configuration is exit 2 with every fault and hint, and nothing on stdout', async () => {
-  const file = join(temporaryFolder(), 'fig.config.json');
-  writeFileSync(
-    file,
-    JSON.stringify({
-      legacy: 'http://127.0.0.1:1',
-      lissten: 'x',
-      groups: { a: { service: 'b', routes: ['GET /'] } },
-    }),
-  );
-  const { exit, stdout, stderr } = await fig(['up', '--config', file]);
-  expect([exit, stdout]).toEqual([2, '']);
-  expect(stderr).toContain('2 faults');
-  expect(stderr).toContain('lissten  unknown key; did you mean "listen"?');
-  expect(stderr).toContain('groups.a.service  no such service "b", known: none');
-});
-
-test('a port that was named and is taken is exit 1', async () => {
-  const { world } = await server();
-  const { exit, stderr } = await fig([
-    'proxy',
-    '--legacy',
-    'http://127.0.0.1:1',
-    '--listen',
-    new URL(world.running.traffic).host,
-  ]);
-  expect([exit, stderr]).toEqual([1, expect.stringContaining('another process has that port')]);
-});
-
-test('a flag database that is none is exit 1, in a sentence', async () => {
-  const folder = temporaryFolder();
-  mkdirSync(join(folder, '.fig'));
-  writeFileSync(join(folder, '.fig/flags.db'), 'not a database'.repeat(500));
-  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ legacy: 'http://127.0.0.1:1' }));
-  const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
-  expect([exit, stderr]).toEqual([
-    1,
-    expect.stringMatching(/^fig: .*flags\.db cannot be used as a flag database \(\w+\)\n$/),
-  ]);
-});
-
-test('an edited ledger is exit 1 and names the event', async () => {
-  const folder = temporaryFolder();
-  const upstream = await webServer((_req, res) => res.end());
-  const world = await startWorld({ legacy: upstream.origin, service: upstream.origin }, {}, folder);
-  await world.move({ kind: 'shadow', sample: 10 });
-  await world.running.stop();
-  const { default: Database } = await import('better-sqlite3');
-  const db = new Database(join(folder, '.fig/fig.db'));
-  db.exec(
-    `DROP TRIGGER event_is_never_changed; UPDATE event SET body = replace(body, 'shadow', 'live') WHERE type = 'stage.changed'`,
-  );
-  db.close();
-  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ legacy: upstream.origin }));
-  const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
-  expect([exit, stderr]).toEqual([1, expect.stringMatching(/ledger event 2 was edited/)]);
-});
-
-test('an old Node is told in one sentence what to do', async () => {
-  const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.20.2'})`;
-  expect(await fig(['status'], {}, ['--import', old])).toEqual({
-    exit: 1,
-    stdout: '',
-    stderr:
-      'fig: needs Node 24 or newer, found 20.20.2; run it as "npx fig" where strangler-fig is installed, which finds the Node it brings\n',
+  test('a refusal with --json is a problem on stderr', async () => {
+    const { run } = await server();
+    const { stdout, stderr } = await run('shift', 'orders', '25%', '--json');
+    expect(stdout).toBe('');
+    expect(JSON.parse(stderr)).toMatchObject({ status: 409, code: 'MOVE_ILLEGAL' });
   });
-});
 
-test('--version prints the version and starts nothing', async () => {
-  expect(await fig(['--version'])).toMatchObject({
-    exit: 0,
-    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  test('a wrong token ends with 4', async () => {
+    const { data } = await server();
+    const { exit, stderr } = await fig(['status', '--data', data], { env: { FIG_TOKEN: 'fig_a_wrong' } });
+    expect(exit).toBe(4);
+    expect(stderr).toContain('the token is wrong');
+  });
+
+  test('secrets and addresses in the data folder are for its owner only', async () => {
+    const { data } = await server();
+    for (const file of ['admin.token', 'admin.json', 'flags.admin.token', 'digest.key', 'fig.db'])
+      expect([file, statSync(join(data, file)).mode & 0o777]).toEqual([file, 0o600]);
+    expect(statSync(data).mode & 0o777).toBe(0o700);
   });
 });

@@ -1,155 +1,325 @@
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import request from 'supertest';
-import { beforeEach, expect, test } from 'vitest';
-import { startWorld, type World, webServer } from '../helpers/world.ts';
+import { describe, expect, test } from 'vitest';
+import { type AdminDeps, createAdminApi } from '../../router/control/admin-api.ts';
+import { explain } from '../../router/control/explain.ts';
+import { groupStatus } from '../../router/control/status.ts';
+import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
+import { type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
+import { keyOf } from '../helpers/mount.ts';
 
-let world: World;
-let admin: ReturnType<typeof request>;
+const TOKEN = 'fig_a_test';
+const MOVES = '/api/v1/groups/orders/moves';
+const NOTHING = { eligible: 0, same: 0, ignored: 0, different: 0, skipped: {}, causes: 0 };
 
-beforeEach(async () => {
-  const upstream = await webServer((_req, res) => res.end('{}'));
-  world = await startWorld({ legacy: upstream.origin, service: upstream.origin });
-  admin = request(world.running.admin ?? '');
-});
-
-const MOVES = '/api/v1/groups/catalog/moves';
-
-test('without a token nothing is answered', async () => {
-  const { status, body, headers } = await admin.get('/api/v1/status');
-  expect([status, body.code, headers['www-authenticate']]).toEqual([401, 'NOT_AUTHENTICATED', 'Bearer']);
-});
-
-test('a wrong token is refused, and the eleventh in a minute is not even looked at', async () => {
-  const codes: number[] = [];
-  for (let i = 0; i < 11; i += 1)
-    codes.push((await admin.get('/api/v1/status').set('Authorization', 'Bearer wrong')).status);
-  expect(codes).toEqual([...Array(10).fill(401), 429]);
-});
-
-test('the right token works while wrong ones are locked out', async () => {
-  for (let i = 0; i < 11; i += 1) await admin.get('/api/v1/status').set('Authorization', 'Bearer wrong');
-  expect((await world.admin('GET', '/api/v1/status')).status).toBe(200);
-});
-
-test('a foreign Host is refused before the token is asked for', async () => {
-  const { status, body } = await admin.get('/api/v1/status').set('Host', 'evil.test');
-  expect([status, body.code]).toEqual([421, 'HOST_UNKNOWN']);
-});
-
-test.each([
-  ['a foreign origin', { origin: 'http://evil.test' }],
-  ['another site', { 'sec-fetch-site': 'cross-site' }],
-])('a page of %s is refused even with the token', async (_, headers) => {
-  expect(await world.admin('GET', '/api/v1/status', undefined, headers)).toMatchObject({
-    status: 403,
-    body: { code: 'ORIGIN_FOREIGN' },
-  });
-});
-
-test('the token file is readable by its owner only', () => {
-  expect(statSync(join(world.folder, '.fig/admin.token')).mode & 0o777).toBe(0o600);
-});
-
-test('health checks need no token', async () => {
-  expect((await admin.get('/livez')).status).toBe(200);
-  expect((await admin.get('/readyz')).status).toBe(200);
-});
-
-test.each<[string, unknown]>([
-  ['an unknown kind', { kind: 'explode' }],
-  ['a share above 100', { kind: 'shift', share: 101 }],
-  ['a share finer than hundredths', { kind: 'shift', share: 0.001 }],
-  ['a sample that is no whole percent', { kind: 'shadow', sample: 0.5 }],
-  ['an unknown member', { kind: 'rollback', force: true }],
-  ['a reason that is too long', { kind: 'rollback', reason: 'x'.repeat(1_001) }],
-])('%s is 400 with the place of the fault, and nothing happens', async (_, body) => {
-  const answer = await world.admin('POST', MOVES, body, { 'if-match': '*' });
-  expect(answer).toMatchObject({
-    status: 400,
-    body: { code: 'INVALID', errors: [{ pointer: expect.any(String) }] },
-  });
-  expect((await world.group()).rev).toBe(1);
-});
-
-test('a body that is no JSON is 400', async () => {
-  const answer = await fetch(`${world.running.admin}${MOVES}`, {
-    method: 'POST',
-    body: '{',
-    headers: { authorization: token(), 'content-type': 'application/json' },
-  });
-  expect(answer.status).toBe(400);
-  expect(await answer.text()).not.toContain('.ts');
-});
-
-test('a body above the limit is 413', async () => {
-  const answer = await world.admin('POST', MOVES, { kind: 'rollback', reason: 'x'.repeat(300_000) });
-  expect([answer.status, answer.body.code]).toEqual([413, 'BODY_LARGE']);
-});
-
-test.each([
-  ['without If-Match', {}, 428],
-  ['with a malformed one', { 'if-match': '41' }, 400],
-  ['with an old rev', { 'if-match': '"0"' }, 412],
-  ['with a rev that does not exist yet', { 'if-match': '"99"' }, 412],
-  ['with the present rev', { 'if-match': '"1"' }, 200],
-])('a move %s', async (_, headers, status) => {
-  expect((await world.admin('POST', MOVES, { kind: 'shadow', sample: 10 }, headers)).status).toBe(status);
-});
-
-test('a rollback needs no If-Match', async () => {
-  expect(await world.admin('POST', MOVES, { kind: 'rollback', reason: 'x' })).toMatchObject({
-    status: 200,
-    body: { data: { status: 'already-there' } },
-  });
-});
-
-test('a move that is illegal now is 409 with the command that helps', async () => {
-  const answer = await world.admin('POST', MOVES, { kind: 'shift', share: 10 }, { 'if-match': '*' });
-  expect(answer).toMatchObject({
-    status: 409,
-    body: { code: 'MOVE_ILLEGAL', next: 'fig shadow catalog on' },
-  });
-});
-
-test('an unknown group is 404 with the known ones', async () => {
-  const answer = await world.admin('POST', '/api/v1/groups/nope/moves', { kind: 'rollback' });
-  expect(answer).toMatchObject({
-    status: 404,
-    body: { code: 'GROUP_UNKNOWN', detail: expect.stringContaining('catalog') },
-  });
-});
-
-test('an unknown resource is 404', async () => {
-  expect((await world.admin('GET', '/api/v1/nothing')).status).toBe(404);
-});
-
-test('a group answers with its rev as ETag', async () => {
-  const answer = await fetch(`${world.running.admin}/api/v1/groups/catalog`, {
-    headers: { authorization: token() },
-  });
-  expect(answer.headers.get('etag')).toBe('"1"');
-});
-
-test('explain says what the data plane would do', async () => {
-  await world.move({ kind: 'shadow', sample: 100 });
-  await world.move({ kind: 'shift', share: 100 });
-  const ask = (target: string, headers: [string, string][] = []) =>
-    world.admin('POST', '/api/v1/explain', { method: 'GET', target, headers });
-  expect(await ask('/api/x', [['Cookie', 'sid=ana']])).toMatchObject({
-    body: { data: { answer: { side: 'service', reason: 'flag' }, shadow: 'copied to the other side' } },
-  });
-  expect(await ask('/api/x')).toMatchObject({
-    body: { data: { unit: null, answer: { side: 'legacy', reason: 'flag-unknown' } } },
-  });
-  expect(await ask('/elsewhere')).toMatchObject({
-    body: { data: { route: null, answer: { side: 'legacy', reason: 'no-route' } } },
-  });
-  expect(await ask('/api/../x')).toMatchObject({
-    body: { data: { refused: { code: 'CLIENT_PATH_AMBIGUOUS' } } },
-  });
-});
-
-function token(): string {
-  return `Bearer ${readFileSync(join(world.folder, '.fig/admin.token'), 'utf8').trim()}`;
+function adminApi(given: Partial<AdminDeps> = {}) {
+  const plane = controlPlane();
+  const app = createAdminApi({ ...depsOf(plane), ...given });
+  const send = (method: 'get' | 'post', path: string) =>
+    request(app)[method](path).set('Authorization', `Bearer ${TOKEN}`);
+  return {
+    ...plane,
+    app,
+    get: (path: string) => send('get', path),
+    post: (path: string) => send('post', path),
+  };
 }
+
+function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: ControlPlane): AdminDeps {
+  const { reader } = flags;
+  const statusDeps = { ledger, reader, traffic, comparisons: () => NOTHING, trouble: converge.trouble };
+  return {
+    token: TOKEN,
+    actions,
+    ledger,
+    clock,
+    log: quiet,
+    status: () => ({
+      snapshot: routing.get().revision,
+      traffic: 'http://127.0.0.1:8080',
+      ungrouped: 0,
+      flags: { ...reader.status(), source: 'embedded', writable: true },
+      ledger: { events: ledger.state().seq },
+      groups: [...routing.get().groups.values()].map((group) => groupStatus(group, statusDeps)),
+    }),
+    explain: (asked) =>
+      explain(routing.get(), asked, {
+        flags: reader,
+        keyOf,
+        policy: { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test' },
+      }),
+    causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
+    cause: () => null,
+    release: () => undefined,
+    notReady: () => null,
+  };
+}
+
+describe('who may ask', () => {
+  test('without a token the answer is 401 and says where the token is', async () => {
+    const answer = await request(adminApi().app).get('/api/v1/status').expect(401);
+    expect(answer.headers['www-authenticate']).toBe('Bearer');
+    expect(JSON.parse(answer.text)).toMatchObject({
+      code: 'NOT_AUTHENTICATED',
+      next: expect.stringContaining('admin.token'),
+    });
+  });
+
+  test('a wrong token is told apart from a missing one', async () => {
+    const answer = await request(adminApi().app)
+      .get('/api/v1/status')
+      .set('Authorization', 'Bearer fig_a_tesT')
+      .expect(401);
+    expect(JSON.parse(answer.text)).toMatchObject({ detail: 'the token is wrong' });
+  });
+
+  test('the eleventh wrong token of a minute is 429, and a minute later 401 again', async () => {
+    const { app, clock } = adminApi();
+    const wrong = () => request(app).get('/api/v1/status').set('Authorization', 'Bearer no');
+    for (let i = 0; i < 10; i += 1) await wrong().expect(401);
+    const answer = await wrong().expect(429);
+    expect(answer.headers['retry-after']).toBe('60');
+    clock.advance(60_000);
+    await wrong().expect(401);
+  });
+
+  test('the right token still works after too many wrong ones', async () => {
+    const { app, get } = adminApi();
+    for (let i = 0; i < 11; i += 1) await request(app).get('/api/v1/status');
+    await get('/api/v1/status').expect(200);
+  });
+
+  test('a foreign Host is refused before anybody asks for the token', async () => {
+    const answer = await request(adminApi().app).get('/api/v1/status').set('Host', 'evil.test').expect(421);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'HOST_UNKNOWN' });
+  });
+
+  test.each(['127.0.0.1.evil.test', 'localhost.evil.test:80', '127.0.0.1:1@evil.test'])(
+    'the Host %s only looks like loopback',
+    async (host) => {
+      await adminApi().get('/api/v1/status').set('Host', host).expect(421);
+    },
+  );
+
+  test('a foreign Origin is refused even with the token', async () => {
+    const answer = await adminApi().get('/api/v1/status').set('Origin', 'http://evil.test').expect(403);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'ORIGIN_FOREIGN' });
+  });
+
+  test.each(['cross-site', 'same-site'])(
+    'Sec-Fetch-Site: %s is refused even with the token',
+    async (site) => {
+      await adminApi().get('/api/v1/status').set('Sec-Fetch-Site', site).expect(403);
+    },
+  );
+
+  test('the own page is let in', async () => {
+    await adminApi()
+      .get('/api/v1/status')
+      .set('Host', 'localhost:8081')
+      .set('Origin', 'http://localhost:8081')
+      .set('Sec-Fetch-Site', 'same-origin')
+      .expect(200);
+  });
+
+  test('health checks need no token', async () => {
+    const { app } = adminApi();
+    await request(app).get('/livez').expect(200, 'ok\n');
+    await request(app).get('/readyz').expect(200, 'ok\n');
+  });
+
+  test('not being ready is 503 and says what is missing', async () => {
+    const { app } = adminApi({ notReady: () => 'no flag was read yet' });
+    await request(app).get('/readyz').expect(503, 'no flag was read yet\n');
+  });
+});
+
+describe('what a move must look like', () => {
+  test('a body beyond the limit is 413', async () => {
+    const reason = 'x'.repeat(262_144);
+    await adminApi().post(MOVES).set('If-Match', '*').send({ kind: 'kill', reason }).expect(413);
+  });
+
+  test('a body that is no JSON is 400 and quotes nothing of it', async () => {
+    const answer = await adminApi()
+      .post(MOVES)
+      .set('Content-Type', 'application/json')
+      .send('{secret')
+      .expect(400);
+    expect(answer.text).not.toContain('secret');
+  });
+
+  test('a move without a body is 400', async () => {
+    await adminApi().post(MOVES).set('If-Match', '*').expect(400);
+  });
+
+  test('every fault of a move is listed with its pointer', async () => {
+    const answer = await adminApi()
+      .post(MOVES)
+      .set('If-Match', '*')
+      .send({ kind: 'shift', share: 101, reason: 7 })
+      .expect(400);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    const { errors } = JSON.parse(answer.text);
+    expect(errors.map((error: { pointer: string }) => error.pointer).sort()).toEqual(['/reason', '/share']);
+  });
+
+  test.each([[0.001], [-1], ['25']])('a share of %j is 400', async (share) => {
+    await adminApi().post(MOVES).set('If-Match', '*').send({ kind: 'shift', share }).expect(400);
+  });
+
+  test('a group nobody configured is 404 and the known ones are named', async () => {
+    const answer = await adminApi()
+      .post('/api/v1/groups/ordres/moves')
+      .set('If-Match', '*')
+      .send({ kind: 'kill' })
+      .expect(404);
+    expect(JSON.parse(answer.text)).toMatchObject({
+      code: 'GROUP_UNKNOWN',
+      detail: expect.stringContaining('orders'),
+    });
+  });
+
+  test('a move without If-Match is 428', async () => {
+    await adminApi().post(MOVES).send({ kind: 'shadow', sample: 100 }).expect(428);
+  });
+
+  test.each(['1', 'W/"1"', '"one"', '"1", "2"'])('If-Match %s is 400', async (rev) => {
+    await adminApi().post(MOVES).set('If-Match', rev).send({ kind: 'shadow', sample: 100 }).expect(400);
+  });
+
+  test('a stale If-Match is 412, names the rev found and moves nothing', async () => {
+    const { post, moved, ledger } = adminApi();
+    await moved(shadowOn);
+    const answer = await post(MOVES).set('If-Match', '"1"').send({ kind: 'shift', share: 5 }).expect(412);
+    expect(JSON.parse(answer.text)).toMatchObject({
+      code: 'REV_MOVED',
+      detail: expect.stringContaining('operator:ana'),
+    });
+    expect(ledger.state().groups.get('orders')?.stage).toBe('shadow');
+  });
+
+  test('the rev that a group shows as its ETag is accepted', async () => {
+    const { get, post } = adminApi();
+    const shown = await get('/api/v1/groups/orders').expect(200);
+    await post(MOVES)
+      .set('If-Match', String(shown.headers['etag']))
+      .send({ kind: 'shadow', sample: 100 })
+      .expect(200);
+  });
+
+  test('an illegal move is 409 with the command that helps', async () => {
+    const answer = await adminApi()
+      .post(MOVES)
+      .set('If-Match', '*')
+      .send({ kind: 'shift', share: 5 })
+      .expect(409);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'MOVE_ILLEGAL', next: 'fig shadow orders on' });
+  });
+
+  test.each(['rollback', 'kill'])('a %s needs no If-Match', async (kind) => {
+    await adminApi().post(MOVES).send({ kind }).expect(200);
+  });
+
+  test('a rollback with a stale If-Match is carried out: back is always legal', async () => {
+    const { post, moved, ledger } = adminApi();
+    await moved(shadowOn);
+    await moved(shiftTo(25));
+    await post(MOVES).set('If-Match', '"1"').send({ kind: 'rollback' }).expect(200);
+    expect(ledger.state().groups.get('orders')?.share).toBe(0);
+  });
+});
+
+describe('what is answered', () => {
+  test('a receipt says who, from where to where, and that the flag was read back', async () => {
+    const { post, moved } = adminApi();
+    await moved(shadowOn);
+    const answer = await post(MOVES)
+      .set('If-Match', '*')
+      .set('Fig-Operator', 'ben')
+      .send({ kind: 'shift', share: 12.5, reason: 'looks good' })
+      .expect(200);
+    expect(answer.headers['cache-control']).toBe('no-store');
+    expect(answer.body).toMatchObject({
+      schema: 'fig.receipt/1',
+      at: '2026-01-01T00:00:00.000Z',
+      data: {
+        group: 'orders',
+        kind: 'shift',
+        status: 'moved',
+        actor: { kind: 'operator', id: 'ben' },
+        reason: 'looks good',
+        from: { stage: 'shadow', share: 0, stopped: null },
+        to: { stage: 'canary', share: 12.5, stopped: null },
+        recordedMs: 0,
+        service: { lastStartedMs: null, inFlight: 0 },
+        flag: { state: 'verified' },
+        unsafeByService: 0,
+      },
+    });
+  });
+
+  test('the same move again is already there and changes no rev', async () => {
+    const { post, moved, ledger } = adminApi();
+    await moved(shadowOn);
+    const before = ledger.state().seq;
+    const answer = await post(MOVES).set('If-Match', '*').send({ kind: 'shadow', sample: 100 }).expect(200);
+    expect(answer.body.data).toMatchObject({ status: 'already-there', flag: { state: 'none' } });
+    expect(ledger.state().seq).toBe(before);
+  });
+
+  test('an operator name that is none becomes unknown', async () => {
+    const answer = await adminApi().post(MOVES).set('Fig-Operator', 'a b').send({ kind: 'kill' }).expect(200);
+    expect(answer.body.data.actor).toEqual({ kind: 'operator', id: 'unknown' });
+  });
+
+  test('history is newest first and can be one group', async () => {
+    const { get, moved } = adminApi();
+    await moved(shadowOn);
+    const answer = await get('/api/v1/ledger?group=orders&limit=2').expect(200);
+    expect(answer.body.data.events.map((event: { seq: number }) => event.seq)).toEqual([4, 3]);
+  });
+
+  test.each(['0', '1001', 'many'])('a history of %s events is 400', async (limit) => {
+    await adminApi().get(`/api/v1/ledger?limit=${limit}`).expect(400);
+  });
+
+  test('explain answers for a request that is never sent', async () => {
+    const answer = await adminApi()
+      .post('/api/v1/explain')
+      .send({ method: 'GET', target: '/orders/7', headers: [['X-User', 'u1']] })
+      .expect(200);
+    expect(answer.body.data).toMatchObject({
+      route: { label: 'GET /orders/:id', group: 'orders' },
+      answer: { side: 'legacy', reason: 'stage' },
+    });
+  });
+
+  test('causes of an unknown group, an unknown cause and an unknown path are 404', async () => {
+    const { get } = adminApi();
+    await get('/api/v1/groups/nope/causes').expect(404);
+    await get('/api/v1/groups/orders/causes/0123').expect(404);
+    await get('/api/v1/nothing').expect(404);
+  });
+
+  test('a failure inside is 500 without a word of its stack', async () => {
+    const { get } = adminApi({
+      status: () => {
+        throw new Error('secret place');
+      },
+    });
+    const answer = await get('/api/v1/status').expect(500);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'FIG_INTERNAL' });
+    expect(answer.text).not.toMatch(/secret|\.ts|at /);
+  });
+
+  test('a path that cannot be decoded is 400 and shows no stack', async () => {
+    const answer = await adminApi().get('/api/v1/groups/%E0%A4%A').expect(400);
+    expect(answer.text).not.toMatch(/node_modules|URIError|\.ts|\.js/);
+  });
+
+  test('a group whose name is a word of the language is as unknown as any other', async () => {
+    const { get } = adminApi();
+    await get('/api/v1/groups/__proto__').expect(404);
+    await get('/api/v1/groups/constructor').expect(404);
+  });
+});

@@ -1,135 +1,214 @@
 import { createHash } from 'node:crypto';
-import { expect, test } from 'vitest';
-import { choose } from '../../router/core/choose.ts';
-import { buildTable, parsePattern } from '../../router/core/match.ts';
-import type { Admitted, FlagIntent, Group, Route, Snapshot } from '../../router/core/types.ts';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createMemoryFlags } from '../../flags/memory.ts';
+import { type ChooseDeps, choose } from '../../router/core/choose.ts';
+import type { Admitted, Answer, FlagIntent, Stage, Stop } from '../../router/core/types.ts';
+import { snapshotOf, type TestGroup } from '../helpers/current.ts';
 
-const keyOf = (id: string) => createHash('sha256').update(id).digest('hex').slice(0, 32);
-const target = (name: string) => ({ name, origin: `http://${name}`, rewriteLocation: [], buildHeader: null });
+const LEGACY = 'http://127.0.0.1:1';
 const ON: FlagIntent = { serve: 'on', shadow: 'on', cause: 'flag' };
 
-function route(label: string, effects = false): Route {
-  const [method = '', pattern = ''] = label.split(' ');
-  return { label, method, segments: parsePattern(pattern) ?? [], effects, group: 'orders' };
+function keyOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 32);
 }
 
-function snapshot(overrides: Partial<Group> = {}): Snapshot {
-  const routes = [route('* /orders'), route('GET /logout', true)];
-  const group: Group = {
-    name: 'orders',
-    groupId: 'orders',
-    rev: 1,
-    epoch: 0,
-    stage: 'canary',
-    ceiling: 100,
-    stopped: null,
-    service: target('orders'),
-    unit: [{ cookie: 'sid' }],
-    routes,
-    rules: [],
-    shadowLimits: { perSecondMax: 1, inFlightMax: 1, bodyBytesMax: 1, timeoutMs: 1 },
-    ...overrides,
-  };
-  return {
-    revision: 1,
-    legacy: target('legacy'),
-    groups: new Map([['orders', group]]),
-    table: buildTable(routes),
-  };
+function depsOf(intent: FlagIntent = ON): ChooseDeps {
+  return { flags: { read: () => intent }, keyOf };
 }
 
-function request(overrides: Partial<Admitted> = {}, user: string | null = 'ana'): Admitted {
-  const fields = user === null ? [] : ['Cookie', `sid=${user}`];
+function snapshotWith(group: Partial<TestGroup>) {
+  return snapshotOf(LEGACY, [
+    {
+      name: 'orders',
+      service: 'http://127.0.0.1:2',
+      routes: ['GET /orders/:id', 'POST /orders/:id', '!GET /logout'],
+      unit: [{ header: 'x-user' }],
+      stage: 'canary',
+      ceiling: 100,
+      ...group,
+    },
+  ]);
+}
+
+function requestOf(given: Partial<Admitted> & { readonly user?: string } = {}): Admitted {
+  const { user = 'u1', path = '/orders/1', ...rest } = given;
   return {
     method: 'GET',
-    target: '/orders',
-    path: '/orders',
-    host: 'a',
-    fields,
+    target: path,
+    path,
+    host: 'shop.test',
+    fields: user === '' ? [] : ['X-User', user],
     upgrade: false,
     marked: false,
     hasBody: false,
-    ...overrides,
+    ...rest,
   };
 }
 
-function chosen(at: Snapshot, asked: Admitted, intent: FlagIntent = ON) {
-  return choose(at, asked, 'id', { flags: { read: () => intent }, keyOf });
+function chosen(group: Partial<TestGroup>, request: Admitted = requestOf(), intent: FlagIntent = ON) {
+  return choose(snapshotWith(group), request, 'r1', depsOf(intent));
 }
 
-test('a flag says on, the ledger allows less: the unit stays on legacy', () => {
-  const at = chosen(snapshot({ ceiling: 100 }), request()).position ?? 0;
-  expect(chosen(snapshot({ ceiling: Math.ceil(at) }), request()).decision).toMatchObject({
-    side: 'service',
-    reason: 'flag',
+describe('who answers', () => {
+  test('a request outside every route goes to legacy and is no comparison', () => {
+    expect(chosen({}, requestOf({ path: '/other' }))).toMatchObject({
+      route: null,
+      group: null,
+      unit: null,
+      decision: { side: 'legacy', reason: 'no-route' },
+      target: { origin: LEGACY },
+      shadow: null,
+    });
   });
-  expect(chosen(snapshot({ ceiling: Math.floor(at) }), request()).decision).toMatchObject({
-    side: 'legacy',
-    reason: 'flag',
+
+  test('a unit below the ceiling goes where the flag says', () => {
+    const { position } = chosen({});
+    expect(position).not.toBeNull();
+    expect(chosen({ ceiling: (position ?? 0) + 0.01 }).decision).toMatchObject({
+      side: 'service',
+      reason: 'flag',
+    });
   });
-});
 
-test('without a unit nobody can be moved below the whole share', () => {
-  const intent: FlagIntent = { serve: 'unknown', shadow: 'unknown', cause: 'no-unit' };
-  expect(chosen(snapshot(), request({}, null), intent)).toMatchObject({
-    unit: null,
-    decision: { side: 'legacy', reason: 'flag-unknown' },
-    shadow: 'no-unit',
+  test('a unit at or above the ceiling stays on legacy whatever the flag says', () => {
+    const { position } = chosen({});
+    expect(chosen({ ceiling: position ?? 0 }).decision.side).toBe('legacy');
+    expect(chosen({ ceiling: 0 }).decision.side).toBe('legacy');
   });
-});
 
-test('flags are read exactly once', () => {
-  let reads = 0;
-  const read = () => {
-    reads += 1;
-    return ON;
-  };
-  choose(snapshot(), request(), 'id', { flags: { read }, keyOf });
-  expect(reads).toBe(1);
-});
+  test('nobody to be sticky for stays on legacy below a full ceiling', () => {
+    const choice = chosen({ ceiling: 99.99 }, requestOf({ user: '' }));
+    expect(choice).toMatchObject({ unit: null, position: null, decision: { side: 'legacy' } });
+  });
 
-test.each<[string, Partial<Group>, Partial<Admitted>, FlagIntent, string | null]>([
-  ['a read of a shadowed group is copied', {}, {}, ON, 'copy'],
-  ['a write is not', {}, { method: 'POST' }, ON, 'unsafe-method'],
-  ['a read that acts is not', {}, { path: '/logout' }, ON, 'effectful-route'],
-  ['a copy is not copied again', {}, { marked: true }, ON, 'marked'],
-  ['an upgrade is not', {}, { upgrade: true }, ON, 'upgrade'],
-  ['after a kill nothing is', { stopped: 'killed' }, {}, ON, 'killed'],
-  ['after a trip it is: that is how recovery is proven', { stopped: 'tripped' }, {}, ON, 'copy'],
-  ['the flag says off', {}, {}, { ...ON, shadow: 'off' }, 'flag-off'],
-  ['the flag says nothing', {}, {}, { ...ON, shadow: 'unknown' }, 'flag-unknown'],
-  ['in stage legacy nothing is eligible', { stage: 'legacy' }, {}, ON, null],
-  ['in stage sealed nothing is eligible', { stage: 'sealed' }, {}, ON, null],
-  ['in stage retired nothing is eligible', { stage: 'retired' }, {}, ON, null],
-])('%s', (_, group, asked, intent, expected) => {
-  expect(chosen(snapshot(group), request(asked), intent).shadow).toBe(expected);
-});
+  test('two different ids in one request are nobody', () => {
+    expect(chosen({}, requestOf({ fields: ['X-User', 'a', 'X-User', 'b'] })).unit).toBeNull();
+  });
 
-test('10,000 units at 10 % give between 9.4 and 10.6 % to the service, and 25 % moves nobody back', () => {
-  const served = (ceiling: number) => {
-    const at = snapshot({ ceiling });
-    return new Set(
-      Array.from({ length: 10_000 }, (_, i) => `user-${i}`).filter(
-        (user) => chosen(at, request({}, user)).decision.side === 'service',
-      ),
+  test('flags are read once, with the key and never the raw id', () => {
+    const read: unknown[] = [];
+    const flags = {
+      read: (...of: unknown[]) => {
+        read.push(of);
+        return ON;
+      },
+    };
+    choose(snapshotWith({}), requestOf(), 'r1', { flags, keyOf });
+    expect(read).toEqual([['orders', { unit: keyOf('u1'), requestId: 'r1', properties: {} }]]);
+  });
+
+  test('outside every group no flag is read', () => {
+    const flags = {
+      read: () => {
+        throw new Error('read');
+      },
+    };
+    expect(choose(snapshotWith({}), requestOf({ path: '/' }), 'r1', { flags, keyOf }).group).toBeNull();
+  });
+
+  test('no flag and no request moves anybody above the ceiling (seed 7)', () => {
+    const answer = fc.constantFrom<Answer>('on', 'off', 'unknown');
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: 0, max: 9_999 }), answer, (user, hundredths, serve) => {
+        const ceiling = hundredths / 100;
+        const choice = chosen({ ceiling }, requestOf({ user }), { ...ON, serve });
+        const below = choice.position !== null && choice.position < ceiling;
+        return choice.decision.side === (serve === 'on' && below ? 'service' : 'legacy');
+      }),
+      { seed: 7, numRuns: 300 },
     );
-  };
-  const at10 = served(10);
-  const at25 = served(25);
-  expect(at10.size / 100).toBeGreaterThan(9.4);
-  expect(at10.size / 100).toBeLessThan(10.6);
-  expect([...at10].filter((user) => !at25.has(user))).toEqual([]);
-  expect(served(10)).toEqual(at10);
+  });
 });
 
-test('both routes of a group give a unit the same side, whatever the share', () => {
+describe('what is copied', () => {
+  test('a safe request of a group that is compared', () => {
+    expect(chosen({ stage: 'shadow' }).shadow).toBe('copy');
+  });
+
+  test.each<Stage>(['legacy', 'sealed', 'retired'])('nothing in stage %s, not even as a skip', (stage) => {
+    expect(chosen({ stage }).shadow).toBeNull();
+    expect(
+      chosen({ stage, stopped: 'killed' }, requestOf({ method: 'POST', marked: true })).shadow,
+    ).toBeNull();
+  });
+
+  const SKIPS: readonly (readonly [
+    string,
+    Partial<Admitted> & { user?: string },
+    Stop | null,
+    FlagIntent,
+  ])[] = [
+    ['killed', {}, 'killed', ON],
+    ['marked', { marked: true }, null, ON],
+    ['upgrade', { upgrade: true }, null, ON],
+    ['unsafe-method', { method: 'POST' }, null, ON],
+    ['effectful-route', { path: '/logout' }, null, ON],
+    ['no-unit', { user: '' }, null, { serve: 'unknown', shadow: 'unknown', cause: 'no-unit' }],
+    ['flag-unknown', {}, null, { serve: 'unknown', shadow: 'unknown', cause: 'no-data' }],
+    ['flag-unknown', {}, null, { serve: 'on', shadow: 'unknown', cause: 'missing' }],
+    ['flag-off', {}, null, { serve: 'on', shadow: 'off', cause: 'flag' }],
+  ];
+  test.each(SKIPS)('is skipped as %s: %j', (reason, request, stopped, intent) => {
+    for (const stage of ['shadow', 'canary', 'live'] as const)
+      expect(chosen({ stage, stopped }, requestOf(request), intent).shadow).toBe(reason);
+  });
+
+  test('a kill outranks every other reason', () => {
+    expect(chosen({ stopped: 'killed' }, requestOf({ marked: true, method: 'POST' })).shadow).toBe('killed');
+  });
+
+  test('a trip does not end the comparing: it is how a recovery is seen', () => {
+    expect(chosen({ stopped: 'tripped' })).toMatchObject({ shadow: 'copy', decision: { side: 'legacy' } });
+  });
+});
+
+describe('10,000 units', () => {
+  const units = Array.from({ length: 10_000 }, (_, i) => `user-${i}`);
+
+  async function servedAt(share: number): Promise<ReadonlySet<string>> {
+    const { reader, writer } = createMemoryFlags();
+    await writer.ensure('orders', 'orders', { serve: Math.ceil(share), shadow: 0 });
+    const snapshot = snapshotWith({ ceiling: share });
+    const served = units.filter(
+      (user) =>
+        choose(snapshot, requestOf({ user }), 'r', { flags: reader, keyOf }).decision.side === 'service',
+    );
+    return new Set(served);
+  }
+
+  test('at 10 % between 9.4 % and 10.6 % of them are on the service', async () => {
+    const { size } = await servedAt(10);
+    expect(size).toBeGreaterThanOrEqual(940);
+    expect(size).toBeLessThanOrEqual(1_060);
+  });
+
+  test('at 25 % all of those of 10 % are still there', async () => {
+    const [ten, more] = await Promise.all([servedAt(10), servedAt(25)]);
+    expect([...ten].filter((user) => !more.has(user))).toEqual([]);
+    expect(more.size).toBeGreaterThan(ten.size);
+  });
+
+  test('at 0.5 % the ceiling holds back half of what the flag of 1 % lets through', async () => {
+    const [half, one] = await Promise.all([servedAt(0.5), servedAt(1)]);
+    expect([...half].every((user) => one.has(user))).toBe(true);
+    expect(half.size).toBeLessThan(one.size);
+    expect(half.size).toBeGreaterThan(0);
+  });
+
+  test('the same unit asks twice and gets the same side', async () => {
+    expect(await servedAt(50)).toEqual(await servedAt(50));
+  });
+});
+
+test('all routes of a group give a unit the same side, whatever the share', () => {
   for (const ceiling of [0, 1, 10, 50, 99, 100]) {
-    const at = snapshot({ ceiling });
     for (let i = 0; i < 200; i += 1) {
-      const sides = ['/orders', '/logout'].map(
-        (path) => chosen(at, request({ path }, `user-${i}`)).decision.side,
-      );
-      expect(new Set(sides).size).toBe(1);
+      const asked = ['GET /orders/1', 'POST /orders/1', 'GET /logout'].map((line) => {
+        const [method = '', path = ''] = line.split(' ');
+        return chosen({ ceiling }, requestOf({ method, path, user: `user-${i}` })).decision.side;
+      });
+      expect(new Set(asked).size).toBe(1);
     }
   }
 });

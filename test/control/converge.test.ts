@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest';
+import type { FlagWriter } from '../../router/core/ports.ts';
+import { ANA, controlPlane, shadowOn, shiftTo } from '../helpers/control.ts';
+import { createWatch } from '../helpers/watch.ts';
+
+/** A writer that fails while `server.down` is set. */
+function breakable() {
+  const server = { down: false };
+  const writer = (real: FlagWriter): FlagWriter => {
+    const reached = async <T>(write: () => Promise<T>): Promise<T> => {
+      if (server.down) throw new Error('connection refused');
+      return write();
+    };
+    return {
+      ensure: (...of) => reached(() => real.ensure(...of)),
+      setServeShare: (...of) => reached(() => real.setServeShare(...of)),
+      setShadowShare: (...of) => reached(() => real.setShadowShare(...of)),
+    };
+  };
+  return { server, writer };
+}
+
+describe('a flag server that does not take writes', () => {
+  test('a rollback leaves 0 % in force and the flag pending', async () => {
+    const { server, writer } = breakable();
+    const plane = controlPlane({ writer });
+    await plane.moved(shadowOn);
+    await plane.moved(shiftTo(50));
+    server.down = true;
+    const result = await plane.actions.move('orders', { kind: 'rollback', reason: null }, ANA, null);
+    expect(result).toMatchObject({
+      kind: 'receipt',
+      receipt: {
+        to: { share: 0 },
+        flag: { state: 'pending', why: expect.stringContaining('does not take writes') },
+      },
+    });
+    expect(plane.routing.get().groups.get('orders')?.ceiling).toBe(0);
+    expect(plane.flags.reader.intent('orders').serve).toBe(50);
+  });
+
+  test('the flag follows by itself once it takes writes again', async () => {
+    const { server, writer } = breakable();
+    const plane = controlPlane({ writer, retryMs: 5 });
+    await plane.moved(shadowOn);
+    await plane.moved(shiftTo(50));
+    server.down = true;
+    await plane.moved({ kind: 'rollback', reason: null });
+    const watch = createWatch();
+    plane.flags.reader.onChange(watch.wake);
+    plane.converge.start();
+    server.down = false;
+    await watch.until(() => plane.flags.reader.intent('orders').serve === 0);
+    await plane.converge.stop();
+    expect(plane.ledger.state().groups.get('orders')?.pendingServe).toBeNull();
+    expect(plane.converge.trouble('orders')).toBeNull();
+  });
+});
+
+describe('a move', () => {
+  test('creates the flags that are missing at what the ledger says', async () => {
+    const plane = controlPlane();
+    await plane.moved(shadowOn);
+    expect(plane.flags.reader.intent('orders')).toEqual({ serve: 0, shadow: 100 });
+  });
+
+  test('of hundredths puts the flag at the next whole percent', async () => {
+    const plane = controlPlane();
+    await plane.moved(shadowOn);
+    await plane.moved(shiftTo(12.25));
+    expect(plane.flags.reader.intent('orders').serve).toBe(13);
+    expect(plane.routing.get().groups.get('orders')?.ceiling).toBe(12.25);
+  });
+
+  test('many moves at once end with the flag of the newest', async () => {
+    const plane = controlPlane();
+    await plane.moved(shadowOn);
+    await Promise.all([10, 90, 30].map((share) => plane.moved(shiftTo(share))));
+    expect(plane.ledger.state().groups.get('orders')?.share).toBe(30);
+    expect(plane.flags.reader.intent('orders').serve).toBe(30);
+  });
+
+  test('leaves a flag alone that somebody reshaped, and says so', async () => {
+    const plane = controlPlane();
+    await plane.moved(shadowOn);
+    plane.flags.tamper('fig.orders.serve', 'custom');
+    const result = await plane.actions.move('orders', shiftTo(10), ANA, null);
+    expect(result).toMatchObject({
+      receipt: { flag: { state: 'pending', why: expect.stringContaining('reshaped') } },
+    });
+    expect(plane.flags.reader.intent('orders').serve).toBe('custom');
+  });
+});
+
+describe('without an admin token', () => {
+  test('a move says which shares a person has to set', async () => {
+    const plane = controlPlane({ writer: () => null });
+    const result = await plane.actions.move('orders', shadowOn, ANA, null);
+    expect(result).toMatchObject({
+      receipt: {
+        flag: {
+          state: 'pending',
+          why: 'no admin token: set fig.orders.serve to 0 % and fig.orders.shadow to 100 % yourself',
+        },
+      },
+    });
+  });
+
+  test('what a person set is noticed, and nothing is waited for any more', async () => {
+    const plane = controlPlane({ writer: () => null });
+    await plane.moved(shadowOn);
+    await plane.flags.writer.ensure('orders', 'orders', { serve: 0, shadow: 100 });
+    plane.converge.start();
+    await plane.converge.stop();
+    expect(plane.converge.trouble('orders')).toBeNull();
+    expect(plane.ledger.state().groups.get('orders')?.pendingShadow).toBeNull();
+  });
+});
+
+describe("a person's edit of a flag", () => {
+  async function edited(share: number) {
+    const plane = controlPlane();
+    plane.converge.start();
+    await plane.moved(shadowOn);
+    await plane.moved(shiftTo(10));
+    await plane.flags.writer.setServeShare('orders', share, null, 'a person');
+    const overrides = () =>
+      plane.ledger.recent('orders', 100).filter((event) => event.type === 'override.detected');
+    return { ...plane, overrides };
+  }
+
+  test('is recorded with what was expected and what was seen', async () => {
+    const { overrides } = await edited(40);
+    expect(overrides()).toMatchObject([{ body: { flag: 'serve', expected: 10, seen: '40' } }]);
+  });
+
+  test('is recorded once however often the flags change elsewhere', async () => {
+    const { overrides, flags } = await edited(40);
+    await flags.writer.ensure('carts', 'carts', { serve: 0, shadow: 0 });
+    await flags.writer.setServeShare('carts', 5, null, 'other');
+    expect(overrides()).toHaveLength(1);
+  });
+
+  test('moves nobody above the ceiling of the ledger', async () => {
+    const { routing } = await edited(100);
+    expect(routing.get().groups.get('orders')?.ceiling).toBe(10);
+  });
+
+  test('proves nothing while the data is of an earlier run', async () => {
+    const { overrides, flags } = await edited(10);
+    flags.setData('backup');
+    await flags.writer.setServeShare('orders', 40, null, 'a person');
+    expect(overrides()).toHaveLength(0);
+  });
+
+  test('is overwritten by the next move', async () => {
+    const { moved, flags, ledger } = await edited(40);
+    await moved(shiftTo(20));
+    expect(flags.reader.intent('orders').serve).toBe(20);
+    expect(ledger.state().groups.get('orders')?.foreign.serve).toBeNull();
+  });
+
+  test('made while nobody ran is noticed at the start', async () => {
+    const plane = controlPlane();
+    await plane.flags.writer.ensure('orders', 'orders', { serve: 70, shadow: 0 });
+    plane.converge.start();
+    await plane.converge.stop();
+    expect(plane.ledger.recent('orders', 1)).toMatchObject([
+      { type: 'override.detected', body: { flag: 'serve', expected: 0, seen: '70' } },
+    ]);
+  });
+});

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
+import { parseConfig, type Settings } from '../../router/config.ts';
+import type { Move, Receipt, StatusData } from '../../router/control/api.ts';
+import type { LedgerEvent } from '../../router/core/events.ts';
+import { type Running, startUp } from '../../router/main.ts';
+import { temporaryFolder } from './folder.ts';
+
+const FIG = resolve(import.meta.dirname, '../../cli/fig.js');
+
+/** A `node:http` server on a free port; gone with the test. */
+async function httpServer(listener: RequestListener): Promise<{ readonly origin: string }> {
+  const server = createServer(listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : 0;
+  return { origin: `http://127.0.0.1:${bound}` };
+}
+
+/** Legacy and service that say who they are, and a configuration with one group `orders` between them. */
+export async function twoSides(): Promise<{ readonly legacy: string; readonly service: string }> {
+  const say = (who: string): RequestListener => {
+    return (_request, response) => void response.setHeader('Content-Type', 'text/plain').end(who);
+  };
+  const [legacy, service] = await Promise.all([httpServer(say('legacy')), httpServer(say('service'))]);
+  return { legacy: legacy.origin, service: service.origin };
+}
+
+/** A configuration on free ports with the group `orders` (`/orders/:id`, unit: header X-User). */
+export function ordersConfig(sides: { readonly legacy: string; readonly service: string }) {
+  return {
+    listen: '127.0.0.1:0',
+    admin: '127.0.0.1:0',
+    data: 'data',
+    legacy: sides.legacy,
+    services: { orders: sides.service },
+    flags: { embedded: { listen: '127.0.0.1:0' } },
+    groups: {
+      orders: {
+        service: 'orders',
+        routes: ['GET /orders/:id', 'POST /orders/:id'],
+        unit: [{ header: 'X-User' }],
+        shadow: { timeoutMs: 200 },
+      },
+    },
+  };
+}
+
+export function settingsOf(input: unknown, folder: string, env: NodeJS.ProcessEnv = {}): Settings {
+  return parseConfig(input, { file: 'fig.config.json', folder, env, today: '2026-01-01' });
+}
+
+/** Everything of a configuration in this process; stopped with the test. */
+export async function up(
+  input: unknown,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Running & { readonly data: string }> {
+  process.env['FIG_LOG_LEVEL'] = 'silent';
+  const folder = temporaryFolder();
+  const running = await startUp(settingsOf(input, folder, env));
+  onTestFinished(() => running.stop());
+  return { ...running, data: join(folder, 'data') };
+}
+
+export interface Ended {
+  readonly exit: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface FigOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Before the script: options of Node itself. */
+  readonly node?: readonly string[];
+}
+
+/** The command line as a process of its own. */
+export function spawnFig(args: readonly string[], options: FigOptions = {}): ChildProcess {
+  const { cwd = process.cwd(), env = {}, node = [] } = options;
+  const { FIG_DATA: _, FIG_TOKEN: __, FIG_ADMIN: ___, FIG_CONFIG: ____, ...inherited } = process.env;
+  const child = spawn(process.execPath, [...node, FIG, ...args], {
+    cwd,
+    env: { ...inherited, FIG_LOG_LEVEL: 'silent', FIG_OPERATOR: 'ana', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+/** Runs a command to its end. */
+export async function fig(args: readonly string[], options: FigOptions = {}): Promise<Ended> {
+  const child = spawnFig(args, options);
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  await once(child, 'close');
+  return { exit: child.exitCode, stdout, stderr };
+}
+
+export interface AdminClient {
+  status(): Promise<StatusData>;
+  history(): Promise<readonly LedgerEvent[]>;
+  move(group: string, body: Move): Promise<Receipt>;
+  /** Asks for the status again and again until it settles so; rejects after `withinMs`. */
+  until(settled: (status: StatusData) => boolean, withinMs?: number): Promise<StatusData>;
+}
+
+/** A client of the admin API with the token of the data folder. */
+export function adminClient(url: string | null, data: string): AdminClient {
+  const headers = {
+    authorization: `Bearer ${readFileSync(join(data, 'admin.token'), 'utf8').trim()}`,
+    'content-type': 'application/json',
+    'if-match': '*',
+    'fig-operator': 'ana',
+  };
+  const ask = async (path: string, init: RequestInit = {}) => {
+    const answer = await fetch(`${url}/api/v1${path}`, { ...init, headers });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${text}`);
+    return JSON.parse(text).data;
+  };
+  const status = (): Promise<StatusData> => ask('/status');
+  return {
+    status,
+    history: async () => (await ask('/ledger?limit=1000')).events,
+    move: (group, body) => ask(`/groups/${group}/moves`, { method: 'POST', body: JSON.stringify(body) }),
+    async until(settled, withinMs = 10_000) {
+      const deadline = performance.now() + withinMs;
+      for (;;) {
+        const seen = await status();
+        if (settled(seen)) return seen;
+        if (performance.now() > deadline)
+          throw new Error(`not within ${withinMs} ms: ${JSON.stringify(seen)}`);
+        await setImmediate();
+      }
+    },
+  };
+}
