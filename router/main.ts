@@ -76,7 +76,7 @@ export async function startProxy(settings: Settings): Promise<Running> {
       current: { get: () => snapshot },
       flags: { read: () => ({ serve: 'unknown', shadow: 'unknown', cause: 'no-data' }) },
       keyOf,
-      shadow: { offer: () => 'flag-off' },
+      shadow: { busy: () => 'flag-off', offer: () => 'flag-off' },
       recorder: { observed: () => undefined, eligible: () => undefined },
       clock,
       log,

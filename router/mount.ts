@@ -10,10 +10,10 @@ import { ERRORS, type ErrorCode } from './core/errors.ts';
 import { type Hop, publicOriginOf, receivedRequestId, requestFields, valuesOf } from './core/headers.ts';
 import type { Clock, Current, Log, Recorder, ShadowSink } from './core/ports.ts';
 import { createBudget } from './core/tap.ts';
-import type { Observation, ShadowJob, SkipReason, Snapshot, Target } from './core/types.ts';
+import type { Group, Observation, ShadowJob, SkipReason, Snapshot, Target } from './core/types.ts';
 import { createAgents } from './mount/agents.ts';
 import { createComplaints } from './mount/complaints.ts';
-import { type Copies, createCopies } from './mount/copies.ts';
+import { type Copies, createCopies, noCopies } from './mount/copies.ts';
 import { type Ending, type ExchangeDeps, type Given, startExchange } from './mount/exchange.ts';
 import { MOUNT_DEFAULTS, type MountOptions } from './mount/options.ts';
 import { Outbound } from './mount/outbound.ts';
@@ -172,6 +172,8 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     const { admitted, choice, fields, requestId, publicOrigin, legacy } = request;
     const { group, route, shadow, decision } = choice;
     if (shadow !== 'copy' || group === null || route === null) return null;
+    const busy = busyOf(group);
+    if (busy !== null) return noCopies(busy);
     const other = decision.side === 'service' ? legacy : group.service;
     return createCopies(
       { admitted, choice, group, route, sent: fields, requestId, publicOrigin, other },
@@ -272,6 +274,16 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       durationMs: deps.clock.now() - startedAt,
       unsafe: !isSafe(req.method ?? ''),
     };
+  }
+
+  /** A copy that would be refused is not made: most of what a busy group costs is the copying. */
+  function busyOf(group: Group): SkipReason | null {
+    try {
+      return deps.shadow.busy(group);
+    } catch (error) {
+      deps.log.error('shadow-busy-failed', { error });
+      return 'compare-failed';
+    }
   }
 
   /** After the last byte of the answer, in a tick of its own: a fault of the shadow side finds no exchange to harm. */

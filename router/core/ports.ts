@@ -2,7 +2,16 @@
 import type { Detail, Kind, Severity } from './compare/comparison.ts';
 import type { Actor, Happening, LedgerEvent } from './events.ts';
 import type { LedgerState } from './rollout.ts';
-import type { FlagIntent, Observation, ShadowJob, Side, SkipReason, Snapshot, Subject } from './types.ts';
+import type {
+  FlagIntent,
+  Group,
+  Observation,
+  ShadowJob,
+  Side,
+  SkipReason,
+  Snapshot,
+  Subject,
+} from './types.ts';
 
 /** Monotonic milliseconds measure, wall time only labels. */
 export interface Clock {
@@ -65,6 +74,11 @@ export interface FlagWriter {
 }
 
 export interface ShadowSink {
+  /**
+   * Asked before anything is copied: why a copy of this group would be refused now, or null. Room that is there
+   * now may be gone when the copy is offered. Never waits.
+   */
+  busy(group: Group): SkipReason | null;
   /** Never waits, never throws. Null: taken. Otherwise why not; the caller counts the reason. */
   offer(job: ShadowJob): SkipReason | null;
 }

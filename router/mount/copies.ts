@@ -80,6 +80,18 @@ export function createCopies(plan: CopyPlan, budget: Budget): Copies {
   };
 }
 
+/** For an exchange that is eligible but will not be copied: nothing is kept, only the reason. */
+export function noCopies(reason: SkipReason): Copies {
+  return {
+    request: ignore,
+    answer: ignore,
+    answerHead: ignore,
+    finish: (end) => skipOf(end, reason) ?? reason,
+  };
+}
+
+function ignore(): void {}
+
 /** First reason wins: what happened to the exchange before what happened to its copy. */
 function skipOf(end: ExchangeEnd, tapped: SkipReason | null): SkipReason | null {
   if (end.fellBack) return 'fallback';

@@ -1,5 +1,5 @@
 /** The bounded queue between the end of an answer and its copy. Never waits; when full, the newest job is refused. */
-import type { ShadowJob, SkipReason } from '../core/types.ts';
+import type { Group, ShadowJob, SkipReason } from '../core/types.ts';
 
 export interface QueueLimits {
   /** Jobs that wait, all groups together. */
@@ -31,6 +31,8 @@ export interface Ticket {
 type Taken = { readonly kind: 'run' | 'stale'; readonly ticket: Ticket };
 
 export interface Queue {
+  /** Why one more job of the group would be refused now, whatever it holds; null: there is room. */
+  busy(group: Group, now: number): SkipReason | null;
   /** `now`: monotonic ms. Null: taken. */
   offer(job: ShadowJob, now: number): SkipReason | null;
   /** The next job whose group may send one; groups take turns. A `stale` one is released already. */
@@ -63,8 +65,7 @@ export function createQueue(limits: QueueLimits = QUEUE_LIMITS): Queue {
   let inFlight = 0;
   let bytes = 0;
 
-  function laneOf(job: ShadowJob, now: number): Lane | null {
-    const { name, shadowLimits } = job.group;
+  function laneOf({ name, shadowLimits }: Group, now: number): Lane | null {
     let lane = lanes.get(name);
     if (lane === undefined) {
       if (lanes.size >= limits.groupsMax) forgetIdle();
@@ -83,19 +84,27 @@ export function createQueue(limits: QueueLimits = QUEUE_LIMITS): Queue {
       if (lane.waiting.length === 0 && lane.inFlight === 0) lanes.delete(name);
   }
 
-  function refusal(job: ShadowJob, lane: Lane): SkipReason | null {
-    const { inFlightMax, bodyBytesMax } = job.group.shadowLimits;
-    if (job.request.body.length > bodyBytesMax || job.answer.body.length > bodyBytesMax) return 'too-large';
+  /** What speaks against one more job of the group, whatever it holds. */
+  function crowding({ shadowLimits: { inFlightMax } }: Group, lane: Lane): SkipReason | null {
     if (lane.tokens < 1) return 'rate';
     if (lane.inFlight >= inFlightMax && lane.waiting.length >= inFlightMax * WAITING_PER_PLACE)
       return 'in-flight';
-    if (waiting >= limits.requestsMax) return 'queue-full';
-    return bytes + bytesOf(job) > limits.bytesMax ? 'memory' : null;
+    return waiting >= limits.requestsMax ? 'queue-full' : null;
+  }
+
+  function refusal(job: ShadowJob, lane: Lane): SkipReason | null {
+    const { bodyBytesMax } = job.group.shadowLimits;
+    if (job.request.body.length > bodyBytesMax || job.answer.body.length > bodyBytesMax) return 'too-large';
+    return crowding(job.group, lane) ?? (bytes + bytesOf(job) > limits.bytesMax ? 'memory' : null);
   }
 
   return {
+    busy(group, now) {
+      const lane = laneOf(group, now);
+      return lane === null ? 'queue-full' : crowding(group, lane);
+    },
     offer(job, now) {
-      const lane = laneOf(job, now);
+      const lane = laneOf(job.group, now);
       if (lane === null) return 'queue-full';
       const reason = refusal(job, lane);
       if (reason !== null) return reason;

@@ -176,6 +176,10 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   }
 
   return {
+    busy(group) {
+      if (timer === undefined) return 'draining';
+      return deps.overloaded() ? 'overload' : queue.busy(group, deps.clock.now());
+    },
     offer(job) {
       if (timer === undefined) return 'draining';
       if (deps.overloaded()) return 'overload';

@@ -15,7 +15,7 @@ const mount = createMount(
     current: currentOf(snapshotOf(legacy)),
     flags: { read: () => ({ serve: 'unknown', shadow: 'unknown', cause: 'missing' }) },
     keyOf: (id) => createHash('sha256').update(id).digest('hex').slice(0, 32),
-    shadow: { offer: () => null },
+    shadow: { busy: () => null, offer: () => null },
     recorder: { observed: silent, eligible: silent },
     clock: realClock,
     log: { debug: silent, info: silent, warn: silent, error: silent },

@@ -66,6 +66,7 @@ export async function mounted(given: MountedOptions): Promise<MountedServer> {
       flags: { read: () => given.intent ?? UNKNOWN },
       keyOf,
       shadow: given.sink ?? {
+        busy: () => null,
         offer(job) {
           jobs.push(job);
           return null;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ShadowSink } from '../../router/core/ports.ts';
 import type { FlagIntent, ShadowJob, SkipReason, Stage } from '../../router/core/types.ts';
 import type { MountOptions } from '../../router/mount.ts';
 import { snapshotOf } from '../helpers/current.ts';
@@ -17,6 +18,7 @@ interface World {
   readonly intent?: FlagIntent;
   readonly options?: Partial<MountOptions>;
   readonly offer?: (job: ShadowJob) => SkipReason | null;
+  readonly sink?: ShadowSink;
 }
 
 async function world(given: World = {}) {
@@ -40,7 +42,8 @@ async function world(given: World = {}) {
   const proxy = await mounted({
     snapshot: snapshotOf(legacy.origin, [group]),
     intent: given.intent ?? COPY,
-    ...(given.offer === undefined ? {} : { sink: { offer: given.offer } }),
+    ...(given.offer === undefined ? {} : { sink: { busy: () => null, offer: given.offer } }),
+    ...(given.sink === undefined ? {} : { sink: given.sink }),
     ...(given.options === undefined ? {} : { options: given.options }),
   });
   return { legacy, service, proxy };
@@ -190,6 +193,40 @@ describe('exactly one reason is counted', () => {
     await legacy.request(1);
     client.reset();
     expect(await proxy.accounted(1)).toEqual([['g', 'client-gone']]);
+  });
+
+  test.each<[SkipReason | null, number]>([
+    [null, 4],
+    ['rate', 0],
+  ])('a sink that answers %s before the copy lets %i bytes be kept', async (room, kept) => {
+    const offered: ShadowJob[] = [];
+    const { legacy, proxy } = await world({
+      script: () => 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf',
+      sink: {
+        busy: () => room,
+        offer(job) {
+          offered.push(job);
+          return null;
+        },
+      },
+    });
+    const client = rawClient(proxy.port);
+    client.send(`${GET}\r\n`);
+    await client.until('half');
+    expect(proxy.mount.counts().copyBytes).toBe(kept);
+    legacy.say('done');
+    await client.closed();
+    expect(await proxy.accounted(1)).toEqual([['g', room]]);
+    expect(offered).toHaveLength(room === null ? 1 : 0);
+  });
+
+  test('a sink that throws when it is asked harms nobody', async () => {
+    const busy = (): SkipReason | null => {
+      throw new Error('no');
+    };
+    const { proxy } = await world({ sink: { busy, offer: () => null } });
+    expect(await exchange(proxy.port, `${GET}\r\n`)).toContain('200 OK');
+    expect(await proxy.accounted(1)).toEqual([['g', 'compare-failed']]);
   });
 
   test('none for a request that is not eligible', async () => {

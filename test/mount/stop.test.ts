@@ -68,7 +68,7 @@ test('a trusted proxy that is no CIDR block is refused at once', () => {
     current: currentOf(snapshotOf('http://127.0.0.1:1')),
     flags: { read: () => ({ serve: 'unknown', shadow: 'unknown', cause: 'missing' }) as const },
     keyOf,
-    shadow: { offer: () => null },
+    shadow: { busy: () => null, offer: () => null },
     recorder: { observed: silent, eligible: silent },
     clock: realClock,
     log: { debug: silent, info: silent, warn: silent, error: silent },

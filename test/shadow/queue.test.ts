@@ -45,6 +45,17 @@ test('a body over the limit of the group is refused as too-large', () => {
   expect(queue.offer(at(65_537), 0)).toBe('too-large');
 });
 
+test('it says before a copy is made what would refuse it, and takes nothing for the answer', () => {
+  const queue = createQueue({ ...QUEUE_LIMITS, requestsMax: 3 });
+  const busy = (name: string, limits: Partial<typeof LIMITS>) => queue.busy(of(name, limits).group, 0);
+  expect([busy('a', { perSecondMax: 1 }), busy('a', { perSecondMax: 1 })]).toEqual([null, null]);
+  queue.offer(of('a', { perSecondMax: 1 }), 0);
+  expect(busy('a', { perSecondMax: 1 })).toBe('rate');
+  queue.offer(of('b'), 0);
+  queue.offer(of('b'), 0);
+  expect(busy('b', {})).toBe('queue-full');
+});
+
 test('a group gets its jobs per second and the bucket refills with time', () => {
   const queue = createQueue();
   const offer = (now: number) => queue.offer(of('a', { perSecondMax: 2 }), now);
