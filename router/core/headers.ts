@@ -55,12 +55,16 @@ const FORWARDING: ReadonlySet<string> = new Set([
 
 /** Never part of a copy: validators belong to the side that issued them, the rest to this one exchange. */
 const NOT_SHADOWED: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
   ...FORWARDING,
   'via',
   'content-length',
-  'transfer-encoding',
+  'expect',
   'if-none-match',
   'if-modified-since',
+  // The copy is a trace of its own.
+  'traceparent',
+  'tracestate',
 ]);
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -132,12 +136,13 @@ export function answerFields(
   return kept;
 }
 
-/** The fields a copy carries, out of those sent to the primary: without validators, framing and forwarding metadata. */
+/** The fields of a copy, out of those sent to the primary: no validators, framing, `Fig-*` or forwarding metadata. */
 export function shadowFields(sent: Fields): Fields {
   const kept: string[] = [];
   for (let i = 0; i + 1 < sent.length; i += 2) {
     const name = sent[i] ?? '';
-    if (!NOT_SHADOWED.has(name.toLowerCase())) kept.push(name, sent[i + 1] ?? '');
+    const lower = name.toLowerCase();
+    if (!NOT_SHADOWED.has(lower) && !lower.startsWith('fig-')) kept.push(name, sent[i + 1] ?? '');
   }
   return kept;
 }

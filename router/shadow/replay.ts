@@ -1,6 +1,7 @@
 /** Sends one copy and reads its answer: own connections, own limits, once, whatever the other end does. */
 import http from 'node:http';
 import https from 'node:https';
+import { shadowFields } from '../core/headers.ts';
 import { rewriteLocationFields } from '../core/location.ts';
 import type { Captured, Fields, ShadowJob } from '../core/types.ts';
 
@@ -41,24 +42,6 @@ export interface Replayer {
   stop(): void;
 }
 
-/** Of one connection, of the shadow itself, or a validator of the side that issued it. */
-const DROPPED: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'content-length',
-  'expect',
-  'if-none-match',
-  'if-modified-since',
-  // The copy is a trace of its own.
-  'traceparent',
-  'tracestate',
-]);
-
 export function createReplayer(limits: ReplayLimits = REPLAY_LIMITS): Replayer {
   const options = { keepAlive: true, maxSockets: limits.socketsMax, maxFreeSockets: 16 };
   const agents = { http: new http.Agent(options), https: new https.Agent(options) };
@@ -81,19 +64,10 @@ function deadlineMs(job: ShadowJob, limits: ReplayLimits): number {
   return Math.min(limits.timeoutMsMax, Math.max(job.group.shadowLimits.timeoutMs, 3 * job.durationMs));
 }
 
-/** What the copy is sent with: the primary's end-to-end fields, the mark, and the length of the copied body. */
+/** What the copy is sent with: the primary's end-to-end fields, the length of the copied body, and the mark. */
 function copyFields({ request }: ShadowJob): Fields {
-  const fields: string[] = [];
-  let announced = false;
-  for (let i = 0; i + 1 < request.fields.length; i += 2) {
-    const [name = '', value = ''] = request.fields.slice(i, i + 2);
-    const lower = name.toLowerCase();
-    announced ||= lower === 'content-length' || lower === 'transfer-encoding';
-    if (!DROPPED.has(lower) && !lower.startsWith('fig-')) fields.push(name, value);
-  }
-  if (announced || request.body.length > 0) fields.push('Content-Length', String(request.body.length));
-  fields.push('Fig-Shadow', '1');
-  return fields;
+  const length = request.body.length > 0 ? ['Content-Length', String(request.body.length)] : [];
+  return [...shadowFields(request.fields), ...length, 'Fig-Shadow', '1'];
 }
 
 function exchange(
