@@ -149,7 +149,7 @@ async function assemble(
     deadlineMs: FLAG_DEADLINE_MS,
   });
   const inFlight = (group: string) => mount.counts().serviceInFlight.get(group) ?? 0;
-  const actions = createActions({ ledger, routing, traffic, converge, inFlight, clock, log });
+  const actions = createActions({ ledger, routing, traffic, converge, reader, inFlight, clock, log });
 
   // Before the first request: what was killed while nobody ran stays killed.
   const killFile = join(data, 'fig.kill');

@@ -1,5 +1,5 @@
 import type { Actor, Happening } from '../core/events.ts';
-import type { Appended, Clock, Ledger, Log } from '../core/ports.ts';
+import type { Appended, Clock, FlagReader, FlagStatus, Ledger, Log } from '../core/ports.ts';
 import { type Command, type GroupState, plan } from '../core/rollout.ts';
 import type { Stop } from '../core/types.ts';
 import type { FlagReceipt, Position, Receipt } from './api.ts';
@@ -26,6 +26,7 @@ interface ActDeps {
   readonly routing: Routing;
   readonly traffic: Traffic;
   readonly converge: Converge;
+  readonly reader: Pick<FlagReader, 'status'>;
   /** Requests running at the service of a group now. */
   inFlight(group: string): number;
   readonly clock: Clock;
@@ -59,6 +60,8 @@ export function createActions(deps: ActDeps): Actions {
       if (before === undefined) return { kind: 'unknown-group' };
       const planned = plan(before, command);
       if (planned.kind === 'refused') return planned;
+      const doubt = raises(before, planned.events) ? doubtOf(deps.reader.status()) : null;
+      if (doubt !== null) return { kind: 'refused', why: doubt, next: `fig status ${group}` };
       const acceptedAt = clock.now();
       const wall = clock.wall();
       const from = positionOf(routing, before);
@@ -121,6 +124,23 @@ export function createActions(deps: ActDeps): Actions {
 }
 
 type Plan = Extract<ReturnType<typeof plan>, { kind: 'events' }>['events'];
+
+/** More users for the service than the ledger allows now; in live even those whose flag says nothing. */
+function raises(before: GroupState, planned: Plan): boolean {
+  return planned.some(
+    (event) =>
+      (event.type === 'share.intended' && event.body.to > before.share) ||
+      (event.type === 'stage.changed' && event.body.to === 'live'),
+  );
+}
+
+/** Old flags may name anybody: a raised ceiling over them would move users whom nobody asked to move. */
+function doubtOf(flags: FlagStatus): string | null {
+  if (flags.data === 'none') return 'no share may rise: no flag was ever read';
+  if (flags.data === 'backup')
+    return 'no share may rise: the flags are of an earlier run, the flag server has not answered';
+  return flags.stale ? 'no share may rise: the flag server has not answered for a while' : null;
+}
 
 const FLAG_INTENTS: readonly Happening['type'][] = ['share.intended', 'shadow.intended', 'rollback.decided'];
 

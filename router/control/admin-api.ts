@@ -113,13 +113,14 @@ export function createAdminApi(deps: AdminDeps): Express {
         `fig status ${request.params.group}`,
       );
     if (rev === 'malformed') return problem(response, 400, 'INVALID', 'If-Match must be "REV" or *');
-    if (body.data.kind === 'release') deps.release(request.params.group);
     const result = await deps.actions.move(
       request.params.group,
       toCommand(body.data),
       operator(request),
       rev,
     );
+    // Only once the ledger has it: a release that is refused must not take the kill out of the file.
+    if (body.data.kind === 'release' && result.kind === 'receipt') deps.release(request.params.group);
     return answerMove(deps, response, request.params.group, result, reply);
   });
   app.get('/api/v1/groups/:group/causes', (request, response) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Ledger } from '../../router/core/ports.ts';
+import type { FlagStatus, Ledger } from '../../router/core/ports.ts';
 import type { Command } from '../../router/core/rollout.ts';
 import { ANA, type ControlOptions, controlPlane, shadowOn, shiftTo } from '../helpers/control.ts';
 
@@ -203,4 +203,30 @@ test('a share that follows from a decision starts its own count of traffic', asy
 
 test('an unknown group is said to be unknown', async () => {
   expect(await controlPlane().actions.move('none', KILL, ANA, null)).toEqual({ kind: 'unknown-group' });
+});
+
+describe('while the flags are not fresh', () => {
+  test.each<[string, FlagStatus['data'], boolean]>([
+    ['never read', 'none', false],
+    ['of an earlier run', 'backup', false],
+    ['stale', 'fresh', true],
+  ])('%s: no share rises, and the way back is open', async (_, data, stale) => {
+    const { flags, move, group } = await onCanary(25);
+    flags.setData(data, stale);
+    expect(await move(shiftTo(50))).toMatchObject({
+      kind: 'refused',
+      why: expect.stringContaining('no share may rise'),
+    });
+    expect(group()?.ceiling).toBe(25);
+    expect(await move(shiftTo(10))).toMatchObject({ kind: 'receipt' });
+    expect(await move(ROLLBACK)).toMatchObject({ kind: 'receipt' });
+    expect(group()?.ceiling).toBe(0);
+  });
+
+  test('a group does not go live', async () => {
+    const { flags, move, group } = await onCanary(100);
+    flags.setData('none');
+    expect(await move({ kind: 'stage', to: 'live', reason: null })).toMatchObject({ kind: 'refused' });
+    expect(group()?.stage).toBe('canary');
+  });
 });

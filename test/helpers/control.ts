@@ -84,6 +84,7 @@ export function controlPlane(options: ControlOptions = {}): ControlPlane {
     routing,
     traffic,
     converge,
+    reader,
     inFlight: () => 0,
     clock,
     log: quiet,
