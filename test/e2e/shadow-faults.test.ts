@@ -63,9 +63,7 @@ test.each(FAULTS)(
 
 test('a refusing shadow leaves the primary as it is, and is found as a cause', async () => {
   const old = await legacy();
-  const gone = await rawUpstream('');
   const world = await startWorld({ legacy: old.origin, service: 'http://127.0.0.1:1' });
-  expect(gone.open()).toBe(0);
   const before = seen(await world.get('/api/v1/products/12'));
   await world.move({ kind: 'shadow', sample: 100 });
   expect(seen(await world.get('/api/v1/products/12'))).toEqual(before);

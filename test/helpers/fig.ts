@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
@@ -10,29 +10,16 @@ import type { Move, Receipt, StatusData } from '../../router/control/api.ts';
 import type { LedgerEvent } from '../../router/core/events.ts';
 import { type Running, startUp } from '../../router/main.ts';
 import { temporaryFolder } from './folder.ts';
+import { webServer } from './world.ts';
 
 const FIG = resolve(import.meta.dirname, '../../cli/fig.js');
-
-/** A `node:http` server on a free port; gone with the test. */
-async function httpServer(listener: RequestListener): Promise<{ readonly origin: string }> {
-  const server = createServer(listener);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  const bound = typeof address === 'object' && address !== null ? address.port : 0;
-  return { origin: `http://127.0.0.1:${bound}` };
-}
 
 /** Legacy and service that say who they are, and a configuration with one group `orders` between them. */
 export async function twoSides(): Promise<{ readonly legacy: string; readonly service: string }> {
   const say = (who: string): RequestListener => {
     return (_request, response) => void response.setHeader('Content-Type', 'text/plain').end(who);
   };
-  const [legacy, service] = await Promise.all([httpServer(say('legacy')), httpServer(say('service'))]);
+  const [legacy, service] = await Promise.all([webServer(say('legacy')), webServer(say('service'))]);
   return { legacy: legacy.origin, service: service.origin };
 }
 
