@@ -53,7 +53,10 @@ export function connect(data: string): Client {
       throw new CommandFailure(`no server answers at ${address}`, EXIT.unreachable, 'fig up');
     });
     const text = await response.text();
-    if (response.ok) return JSON.parse(text);
+    const reply: unknown = parsed(text);
+    if (response.ok && isEnvelope<T>(reply)) return reply;
+    if (response.ok)
+      throw new CommandFailure(`what answers at ${address} is no server of ours`, EXIT.unreachable);
     throw failureOf(response.status, text);
   };
   return {
@@ -86,10 +89,29 @@ function adminUrl(data: string): string {
       'fig up, or name the folder with --data',
     );
   }
-  const { url }: { url?: unknown } = JSON.parse(readFileSync(file, 'utf8'));
+  const known: unknown = parsed(readFileSync(file, 'utf8'));
+  const url = typeof known === 'object' && known !== null && 'url' in known ? known.url : null;
   if (typeof url !== 'string')
     throw new CommandFailure(`${file} is damaged; start the server again`, EXIT.unreachable, 'fig up');
   return url;
+}
+
+/** The JSON value of a text, or null when it is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isEnvelope<T>(reply: unknown): reply is Envelope<T> {
+  return (
+    typeof reply === 'object' &&
+    reply !== null &&
+    'schema' in reply &&
+    String(reply.schema).startsWith('fig.')
+  );
 }
 
 function readToken(data: string): string {
@@ -105,12 +127,9 @@ function readToken(data: string): string {
 }
 
 function failureOf(status: number, text: string): CommandFailure {
-  let problem: Partial<Problem> = {};
-  try {
-    problem = JSON.parse(text);
-  } catch {
-    problem = { detail: `the server answered ${status} without a reason` };
-  }
+  const problem: Partial<Problem> = parsed(text) ?? {
+    detail: `the server answered ${status} without a reason`,
+  };
   const details = problem.errors?.map((fault) => `${fault.pointer}: ${fault.detail}`).join('; ');
   const message =
     details === undefined

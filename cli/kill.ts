@@ -6,7 +6,7 @@ import { addToKillFile } from '../router/kill-file.ts';
 import { type Client, connect, dataFolder } from './client.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { carryOut, type MoveOptions, withMoveOptions } from './receipt.ts';
-import { duration, print } from './ui.ts';
+import { duration, print, say } from './ui.ts';
 
 interface KillOptions extends MoveOptions {
   readonly release?: boolean;
@@ -25,9 +25,20 @@ export function addKill(program: Command): void {
       'stop a group at once through a file the data plane watches; works while everything else is down',
     );
   withMoveOptions(command).action(async (group: string, options: KillOptions) => {
-    if (options.release) await carryOut(group, { kind: 'release' }, options);
+    if (options.release) await release(group, options);
     else await kill(group, options);
   });
+}
+
+async function release(group: string, options: KillOptions): Promise<void> {
+  for (const name of await named(group, options)) await carryOut(name, { kind: 'release' }, options);
+}
+
+/** The group, or for `*` every group of the server. */
+async function named(group: string, options: KillOptions): Promise<readonly string[]> {
+  if (group !== '*') return [group];
+  const { data }: Envelope<StatusData> = await connect(dataFolder(options.data)).get('/api/v1/status');
+  return data.groups.map((candidate) => candidate.group);
 }
 
 async function kill(group: string, options: KillOptions): Promise<void> {
@@ -37,7 +48,14 @@ async function kill(group: string, options: KillOptions): Promise<void> {
   if (group !== '*' && !/^[a-z0-9-]{1,40}$/.test(group))
     throw new CommandFailure(`"${group}" is no group name`, EXIT.usage);
   const started = performance.now();
-  addToKillFile(join(data, 'fig.kill'), group);
+  try {
+    addToKillFile(join(data, 'fig.kill'), group);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    say(`fig: the kill file cannot be written (${code}); asking the server instead`);
+    for (const name of await named(group, options)) await carryOut(name, { kind: 'kill' }, options);
+    return;
+  }
   const written = performance.now() - started;
   const unconfirmed = (why: string) =>
     new CommandFailure(

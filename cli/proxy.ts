@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { proxyOnly, type Settings } from '../router/config.ts';
+import { proxyOnly } from '../router/config.ts';
 import { startProxy } from '../router/main.ts';
 import { serve } from './up.ts';
 
@@ -22,24 +22,12 @@ export function addProxy(program: Command): void {
     .description(
       'a transparent proxy in front of legacy; no configuration file, nothing is rerouted or stored',
     )
-    .action((options: ProxyOptions) =>
-      serve(async () =>
-        startProxy(limited(proxyOnly(options.legacy, options.listen, process.cwd()), options)),
-      ),
-    );
-}
-
-function limited(settings: Settings, options: ProxyOptions): Settings {
-  const { upstreamHeadMs, upstreamBodyIdleMs, requestBodyBytesMax } = options;
-  return {
-    ...settings,
-    timeouts: {
-      ...settings.timeouts,
-      ...(upstreamHeadMs === undefined ? {} : { upstreamHeadMs }),
-      ...(upstreamBodyIdleMs === undefined ? {} : { upstreamBodyIdleMs }),
-    },
-    limits: { ...settings.limits, ...(requestBodyBytesMax === undefined ? {} : { requestBodyBytesMax }) },
-  };
+    .action(({ legacy, listen, upstreamHeadMs, upstreamBodyIdleMs, requestBodyBytesMax }: ProxyOptions) => {
+      const timeouts = { upstreamHeadMs, upstreamBodyIdleMs };
+      return serve(async () =>
+        startProxy(proxyOnly({ legacy, listen, timeouts, limits: { requestBodyBytesMax } }, process.cwd())),
+      );
+    });
 }
 
 function wholeArgument(text: string): number {

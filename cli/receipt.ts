@@ -40,9 +40,13 @@ export async function carryOut(group: string, body: Move, options: MoveOptions):
 
 function receiptText(receipt: Receipt): string {
   const { group, from, to, service, flag, unsafeByService } = receipt;
+  const change = changeText(from, to);
   if (receipt.status === 'already-there') return `${group}  already so: ${positionText(to)}  rev ${to.rev}`;
   const rows = [
-    [group, `${changeText(from, to)}  rev ${from.rev} -> ${to.rev}  accepted ${receipt.acceptedAt}`],
+    [
+      group,
+      `${change === '' ? positionText(to) : change}  rev ${from.rev} -> ${to.rev}  accepted ${receipt.acceptedAt}`,
+    ],
     ['routing', `snapshot ${receipt.snapshot} in force after ${duration(receipt.appliedMs)}`],
   ];
   if (to.stopped !== null || to.share < from.share) {

@@ -34,12 +34,15 @@ export function addUp(program: Command): void {
     });
 }
 
-/** Starts, says where, and stays until SIGTERM or Ctrl-C. A second signal ends at once. */
+/** Starts, says where, and stays until SIGTERM, SIGHUP or Ctrl-C. A second signal ends at once. */
 export async function serve(start: () => Promise<Running>): Promise<void> {
   const running = await start().catch((error: unknown) => {
     throw startFailure(error);
   });
   const { traffic, admin, flags } = running;
+  // Whoever watched may leave: a lost console or a full disk behind it must not end the traffic.
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', () => undefined);
   print(JSON.stringify({ ready: true, traffic, admin, flags }));
   say(
     `fig: traffic ${traffic}${admin === null ? '' : `, admin API ${admin}`}${flags === null ? '' : `, embedded flag server ${flags}`}`,
@@ -57,6 +60,7 @@ export async function serve(start: () => Promise<Running>): Promise<void> {
     );
   };
   process.on('SIGTERM', () => stop(EXIT.ok));
+  process.on('SIGHUP', () => stop(EXIT.ok));
   process.on('SIGINT', () => stop(EXIT.interrupted));
 }
 
@@ -69,9 +73,12 @@ function startFailure(error: unknown): unknown {
     return new CommandFailure([error.message, ...lines].join('\n'), EXIT.usage);
   }
   if (error instanceof CommandFailure || !(error instanceof Error)) return error;
-  const named = ['LedgerError', 'StoreError', 'FlagStoreError'].includes(error.name);
+  const named = ['LedgerError', 'StoreError', 'FlagStoreError', 'DataFolderError'].includes(error.name);
   if (named) return new CommandFailure(error.message, EXIT.failed);
-  if ('code' in error && error.code === 'EADDRINUSE')
-    return new CommandFailure(`${error.message}; another process has that port`, EXIT.failed);
+  // Errors of the system name the call and the address; a stack would say nothing more.
+  if ('code' in error && 'syscall' in error) {
+    const hint = error.code === 'EADDRINUSE' ? '; another process has that port' : '';
+    return new CommandFailure(`${error.message}${hint}`, EXIT.failed);
+  }
   return error;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'unleash-client';
-import type { Clock, FlagReader, Log } from '../router/core/ports.ts';
+import type { Clock, FlagReader, FlagShare, Log } from '../router/core/ports.ts';
 import type { Answer, FlagIntent } from '../router/core/types.ts';
 import { type ClientCounts, createClient, type LocalFlags, type Source } from './client.ts';
 import { contextOf, propertyFaults } from './context.ts';
@@ -61,6 +61,11 @@ export interface RunningReader extends FlagReader {
   counts(): ReaderCounts;
 }
 
+/** What a flag asks for now: one that is switched off asks for nothing, whatever its shape. */
+function seenShare(flag: Parameters<typeof shareOf>[0]): FlagShare {
+  return flag?.enabled === false ? 0 : shareOf(flag);
+}
+
 /**
  * The synchronous flag reader on the unmodified Unleash SDK. TypeError with every fault when the source cannot be
  * used as given; no I/O before `start()`.
@@ -103,8 +108,8 @@ export function createReader(deps: ReaderDeps): RunningReader {
       return { serve, shadow, cause: serve === 'unknown' ? 'missing' : 'flag' };
     },
     intent: (group) => ({
-      serve: shareOf(client.definition(serveFlag(group))),
-      shadow: shareOf(client.definition(shadowFlag(group))),
+      serve: seenShare(client.definition(serveFlag(group))),
+      shadow: seenShare(client.definition(shadowFlag(group))),
     }),
     status: client.status,
     onChange: client.onChange,

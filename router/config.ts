@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
+import { parseCidr } from './core/address.ts';
 import { checkRules } from './core/compare/rules.ts';
 import { parsePattern, routeShape } from './core/match.ts';
 import type { GroupPlan, RoutingPlan } from './core/snapshot.ts';
@@ -194,7 +196,14 @@ const schema = z.strictObject({
     .default('embedded'),
   groups: z.record(z.string(), group).default({}),
   trustedProxies: z
-    .array(z.string())
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => parseCidr(text) !== null,
+          'expected an address or a CIDR block, for example "10.0.0.0/8"',
+        ),
+    )
     .max(64)
     .default([])
     .describe('CIDRs of proxies whose X-Forwarded-* is believed.'),
@@ -275,9 +284,11 @@ function parseAddress(text: string, named: boolean): Address {
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)), named };
 }
 
-/** The transparent proxy without a configuration file. Throws ConfigError on a bad URL or address. */
-export function proxyOnly(legacy: string, listen: string | undefined, folder: string): Settings {
-  const input: unknown = listen === undefined ? { legacy } : { legacy, listen };
+/** What `fig proxy` takes in place of a file; undefined = the default. */
+export type ProxyInput = Pick<ConfigInput, 'legacy' | 'listen' | 'timeouts' | 'limits'>;
+
+/** The transparent proxy without a configuration file. Throws ConfigError on a bad URL, address or limit. */
+export function proxyOnly(input: ProxyInput, folder: string): Settings {
   return parseConfig(input, { file: 'fig proxy', folder, env: {}, today: '1970-01-01' });
 }
 
@@ -395,6 +406,10 @@ function toGroup(
 function toRoute(group: string, input: z.output<typeof routeInput>, path: string, faults: Fault[]): Route[] {
   const { match, effects } = typeof input === 'string' ? { match: input, effects: false } : input;
   const [method = '', pattern = '', ...rest] = match.split(' ');
+  if (method === 'CONNECT' || method === 'TRACE') {
+    faults.push({ path, text: `"${match}" can never match: ${method} is not forwarded`, hint: null });
+    return [];
+  }
   const segments = rest.length === 0 && METHOD.test(method) ? parsePattern(pattern) : null;
   if (segments === null) {
     const hint = 'write METHOD /path, for example "GET /orders/:id" or "* /orders/*"';
@@ -420,7 +435,16 @@ function refuseTwice(groups: readonly GroupPlan[], faults: Fault[]): void {
 
 function toFlagSource(flags: Config['flags'], env: NodeJS.ProcessEnv, faults: Fault[]): FlagSource {
   if (flags === 'embedded') return { kind: 'embedded', address: parseAddress('127.0.0.1:4242', false) };
-  if ('embedded' in flags) return { kind: 'embedded', address: parseAddress(flags.embedded.listen, true) };
+  if ('embedded' in flags) {
+    const address = parseAddress(flags.embedded.listen, true);
+    if (!isLoopback(address.host))
+      faults.push({
+        path: 'flags.embedded.listen',
+        text: `${address.host} is beyond loopback`,
+        hint: 'for other machines run an Unleash server',
+      });
+    return { kind: 'embedded', address };
+  }
   const url = flags.unleash.endsWith('/') ? flags.unleash : `${flags.unleash}/`;
   if (!url.endsWith('/api/'))
     faults.push({ path: 'flags.unleash', text: 'expected a URL that ends in /api/', hint: null });
@@ -516,15 +540,8 @@ function editDistance(a: string, b: string): number {
 }
 
 function isOrigin(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  const bare =
-    url.pathname === '/' &&
-    url.search === '' &&
-    url.hash === '' &&
-    url.username === '' &&
-    url.password === '';
-  return (url.protocol === 'http:' || url.protocol === 'https:') && bare;
+  // Only the plain form: a URL parser would also take "http:h:1" or a trailing "?", which no Location ever equals.
+  return /^https?:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?\/?$/i.test(text) && URL.canParse(text);
 }
 
 function trimmed(originText: string): string {
@@ -532,7 +549,7 @@ function trimmed(originText: string): string {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function readJson(file: string): unknown {

@@ -1,10 +1,21 @@
-import { type FSWatcher, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  type FSWatcher,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 /** Fallback for file systems without change events. */
 const POLL_MS = 200;
 /** A kill file larger than this is no list of groups; it is read as "everything". */
 const KILL_FILE_BYTES_MAX = 65_536;
+/** What may be a group; any other line, `*` among them, means everything. */
+const GROUP = /^[a-z0-9-]{1,40}$/;
 
 /** What a kill file asks for: `all`, or these groups. Null: there is no file. */
 export type Kills = 'all' | ReadonlySet<string> | null;
@@ -24,7 +35,8 @@ export function readKillFile(file: string): Kills {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  if (text.length > KILL_FILE_BYTES_MAX || lines.length === 0 || lines.includes('*')) return 'all';
+  if (text.length > KILL_FILE_BYTES_MAX || lines.length === 0 || !lines.every((line) => GROUP.test(line)))
+    return 'all';
   return new Set(lines);
 }
 
@@ -46,8 +58,15 @@ export function removeFromKillFile(file: string, group: string, known: readonly 
 
 /** Whoever reads meanwhile sees the old list or the new one: half a file would stop everything. */
 function replace(file: string, groups: readonly string[]): void {
-  writeFileSync(`${file}.new`, `${groups.join('\n')}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  const next = `${file}.new`;
+  try {
+    writeFileSync(next, `${groups.join('\n')}\n`, { mode: 0o600 });
+    renameSync(next, file);
+  } catch (error) {
+    // A half-written list must not lie around; anything else that stands there is not ours.
+    if (existsSync(next) && statSync(next).isFile()) rmSync(next, { force: true });
+    throw error;
+  }
 }
 
 /** Watches the file and calls `onKills` at once with its content and again after every change. */

@@ -17,13 +17,14 @@ import type { StatusData } from './control/api.ts';
 import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
 import { explain } from './control/explain.ts';
+import { createKills } from './control/kills.ts';
 import { createRouting } from './control/routing.ts';
 import { groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
 import type { Clock, FlagReader, FlagWriter, Ledger, Log } from './core/ports.ts';
 import { buildSnapshot } from './core/snapshot.ts';
 import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './data-folder.ts';
-import { type Kills, removeFromKillFile, watchKillFile } from './kill-file.ts';
+import { type Kills, readKillFile, removeFromKillFile, watchKillFile } from './kill-file.ts';
 import { MOUNT_DEFAULTS } from './mount/options.ts';
 import { createMountServer } from './mount/server.ts';
 import { createMount, type Mount } from './mount.ts';
@@ -48,6 +49,8 @@ const FLAG_ENVIRONMENT = 'production';
 const FLAG_RETRY_MS = 2_000;
 const FLAG_DEADLINE_MS = 5_000;
 const READY_WITHOUT_FLAGS_MS = 10_000;
+/** A kill that stands in the file is carried out again while the ledger does not have it. */
+const KILL_AGAIN_MS = 1_000;
 /** Copies are shed while the event loop is later than this. */
 const LOOP_LATE_MS = 20;
 const LOOP_RESOLUTION_MS = 10;
@@ -151,17 +154,16 @@ async function assemble(
   const inFlight = (group: string) => mount.counts().serviceInFlight.get(group) ?? 0;
   const actions = createActions({ ledger, routing, traffic, converge, reader, inFlight, clock, log });
 
+  // Closed after the traffic: a rollback or a kill can still be asked for while it drains.
+  const adminServer = createServer();
+  closers.push(() => close(adminServer));
   // Before the first request: what was killed while nobody ran stays killed.
   const killFile = join(data, 'fig.kill');
-  const killed = (kills: Kills) => {
-    for (const name of asked(kills, names)) {
-      routing.stop(name, 'killed');
-      actions
-        .move(name, { kind: 'kill', reason: 'kill file' }, { kind: 'dataplane', id: 'kill-file' }, null)
-        .catch((error: unknown) => log.error('kill-not-recorded', { group: name, error: String(error) }));
-    }
-  };
-  const kills = watchKillFile(killFile, killed);
+  const keep = createKills({ groups: names, ledger, routing, actions, log });
+  const obey = (kills: Kills) => kills !== null && keep(kills);
+  const kills = watchKillFile(killFile, obey);
+  const again = setInterval(() => obey(readKillFile(killFile)), KILL_AGAIN_MS);
+  closers.push(() => clearInterval(again));
   closers.push(() => kills.stop());
 
   const server = createMountServer(mount);
@@ -223,9 +225,8 @@ async function assemble(
         ? 'no flag was read yet'
         : null,
   });
-  const adminServer = createServer(app);
+  adminServer.on('request', app);
   const adminUrl = await listen(adminServer, settings.admin, log);
-  closers.push(() => close(adminServer));
   writeAtomically(
     join(data, 'admin.json'),
     `${JSON.stringify({ url: adminUrl, traffic: trafficUrl, pid: process.pid })}\n`,
@@ -330,11 +331,6 @@ function createGroups(ledger: Ledger, names: readonly string[]): void {
   }
 }
 
-function asked(kills: Kills, names: readonly string[]): readonly string[] {
-  if (kills === null) return [];
-  return kills === 'all' ? names : names.filter((name) => kills.has(name));
-}
-
 function mountOptions(settings: Settings): typeof MOUNT_DEFAULTS {
   const { trustedProxies, timeouts, limits } = settings;
   return { ...MOUNT_DEFAULTS, trustedProxies, ...timeouts, ...limits };
@@ -361,11 +357,17 @@ function watchLoop(closers: (() => void)[]): { late(): boolean } {
 }
 
 function createLog(): Log {
-  const logger = pino({
-    level: process.env['FIG_LOG_LEVEL'] ?? 'info',
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-  });
+  const level = process.env['FIG_LOG_LEVEL'] ?? 'info';
+  const levels = [...Object.keys(pino.levels.values), 'silent'];
+  if (!levels.includes(level)) {
+    throw new ConfigError('the environment', [
+      { path: 'FIG_LOG_LEVEL', text: `"${level}" is no level`, hint: `one of ${levels.join(', ')}` },
+    ]);
+  }
+  // Traffic does not end because nobody reads the log, or because its disk is full.
+  const destination = pino.destination({ fd: 1, sync: true });
+  destination.on('error', () => undefined);
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   return {
     debug: (event, fields) => logger.debug({ event, ...fields }),
     info: (event, fields) => logger.info({ event, ...fields }),

@@ -37,7 +37,12 @@ const BODY_BYTES_MAX = 262_144;
 const FAILED_LOGINS_PER_MINUTE_MAX = 10;
 const HISTORY_MAX = 1_000;
 
-const reason = z.string().max(1_000).optional();
+/** Printed by whoever reads the history: no control characters, which would reach their terminal. */
+const reason = z
+  .string()
+  .max(1_000)
+  .regex(/^\P{Cc}*$/u, 'expected no control characters')
+  .optional();
 const percent = z
   .number()
   .min(0)
@@ -139,9 +144,11 @@ export function createAdminApi(deps: AdminDeps): Express {
   app.get('/api/v1/ledger', (request, response) => {
     const query = historyQuery.safeParse(request.query);
     if (!query.success) return invalid(response, query.error);
-    return reply(response, 'fig.history/1', {
-      events: deps.ledger.recent(query.data.group ?? null, query.data.limit),
-    });
+    const { group = null, limit } = query.data;
+    const events = deps.ledger.recent(group, limit);
+    // A group that left the configuration still has its history; one that never was has none.
+    if (group !== null && events.length === 0) return unknownGroup(deps, response, group);
+    return reply(response, 'fig.history/1', { events });
   });
   app.post('/api/v1/explain', (request, response) => {
     const body = explainBody.safeParse(request.body);
@@ -175,7 +182,7 @@ function tokenOnly(token: string, clock: Pick<Clock, 'now'>): RequestHandler {
   let failures: number[] = [];
   return (request, response, next) => {
     const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
-    if (timingSafeEqual(createHash('sha256').update(given).digest(), expected)) return next();
+    if (given !== '' && timingSafeEqual(createHash('sha256').update(given).digest(), expected)) return next();
     failures = failures.filter((at) => clock.now() - at < 60_000);
     if (failures.length >= FAILED_LOGINS_PER_MINUTE_MAX) {
       response.set('Retry-After', '60');

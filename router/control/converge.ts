@@ -76,7 +76,10 @@ export function createConverge(deps: ConvergeDeps): Converge {
           shadow: Math.ceil(group.shadowShare),
         });
         if (result === 'foreign')
-          return void troubles.set(name, `somebody reshaped a flag of ${name}; it is left alone`);
+          return void troubles.set(
+            name,
+            `a flag of ${name} was switched off, archived or reshaped by somebody; it is left alone`,
+          );
         ensured.add(name);
         // It stood there already: somebody may have moved it while nobody ran.
         if (result === 'unchanged') notice(group);
@@ -89,7 +92,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
         troubles.set(
           name,
           bad === 'foreign'
-            ? `somebody reshaped a flag of ${name}; it is left alone`
+            ? `a flag of ${name} was switched off, archived or reshaped by somebody; it is left alone`
             : `a flag of ${name} is being changed by somebody else`,
         );
     } catch (error) {

@@ -56,7 +56,6 @@ const FORWARDING: ReadonlySet<string> = new Set([
 /** Never part of a copy: validators belong to the side that issued them, the rest to this one exchange. */
 const NOT_SHADOWED: ReadonlySet<string> = new Set([
   ...HOP_BY_HOP,
-  ...FORWARDING,
   'via',
   'content-length',
   'expect',
@@ -136,7 +135,8 @@ export function answerFields(
   return kept;
 }
 
-/** The fields of a copy, out of those sent to the primary: no validators, framing, `Fig-*` or forwarding metadata. */
+/** The fields of a copy, out of those sent to the primary: no validators, framing, Via or `Fig-*`. Forwarding
+ * fields stay: a service that builds links from them must answer the copy as it will answer the request. */
 export function shadowFields(sent: Fields): Fields {
   const kept: string[] = [];
   for (let i = 0; i + 1 < sent.length; i += 2) {

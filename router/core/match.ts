@@ -7,6 +7,11 @@ interface Node {
   readonly rest: Map<string, Route>;
 }
 
+/** Bytes of a path segment (RFC 3986 §3.3), less what patterns use themselves. */
+const LITERAL = /^(?:[A-Za-z0-9\-._~!$&'()+,;=@]|%[0-9A-Fa-f]{2})*$/;
+/** Dot segments and needlessly encoded letters have a second reading: a request with one is refused, never matched. */
+const NEVER_SENT = /^\.\.?$|%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])/i;
+
 /** `/api/v1/products/:id` to segments. Returns null when the pattern is not one (the configuration says why). */
 export function parsePattern(pattern: string): readonly Segment[] | null {
   if (!pattern.startsWith('/')) return null;
@@ -17,10 +22,10 @@ export function parsePattern(pattern: string): readonly Segment[] | null {
       if (index !== texts.length - 1) return null;
       segments.push({ kind: 'rest' });
     } else if (text.startsWith(':')) {
-      if (!/^:[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return null;
+      if (!/^:[A-Za-z_][A-Za-z0-9_]*$/.test(text) || texts.indexOf(text) !== index) return null;
       segments.push({ kind: 'parameter', name: text.slice(1) });
     } else {
-      if (text.includes('*') || text.includes(':') || text.includes('?') || text.includes('#')) return null;
+      if (!LITERAL.test(text) || NEVER_SENT.test(text)) return null;
       segments.push({ kind: 'literal', text });
     }
   }

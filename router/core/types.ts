@@ -188,7 +188,7 @@ export interface ShadowJob {
   readonly request: {
     readonly method: string;
     readonly target: string;
-    /** End-to-end fields as sent to the primary, Host included, without validators and forwarding metadata. */
+    /** End-to-end fields as sent to the primary, Host included, without validators, framing and Via. */
     readonly fields: Fields;
     readonly body: Uint8Array;
   };

@@ -30,3 +30,80 @@ test('an edited ledger ends with 1 and names the event', async () => {
   const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
   expect([exit, stderr]).toEqual([1, expect.stringMatching(/ledger event 2 was edited/)]);
 });
+
+test('an admin token that is empty ends with 1: it would let everybody in', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, '.fig'));
+  writeFileSync(join(folder, '.fig/admin.token'), '');
+  const any = '127.0.0.1:0';
+  const config = {
+    listen: any,
+    admin: any,
+    flags: { embedded: { listen: any } },
+    legacy: 'http://127.0.0.1:1',
+  };
+  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify(config));
+  const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
+  expect([exit, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^fig: .*admin\.token holds no secret; delete it/),
+  ]);
+});
+
+test.each<[string, object, Readonly<Record<string, string>>, number, RegExp]>([
+  [
+    'an address nobody has',
+    { listen: 'nosuch.invalid:0' },
+    {},
+    1,
+    /^fig: getaddrinfo \w+ nosuch\.invalid\n$/,
+  ],
+  [
+    'a data folder that is a file',
+    { data: '/dev/null' },
+    {},
+    1,
+    /^fig: the data folder \/dev\/null cannot be used/,
+  ],
+  ['a log level that is none', {}, { FIG_LOG_LEVEL: 'loud' }, 2, /FIG_LOG_LEVEL {2}"loud" is no level/],
+])('%s is said without a stack', async (_, change, env, expected, sentence) => {
+  const folder = temporaryFolder();
+  const any = '127.0.0.1:0';
+  const config = {
+    listen: any,
+    admin: any,
+    flags: { embedded: { listen: any } },
+    legacy: 'http://127.0.0.1:1',
+    ...change,
+  };
+  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify(config));
+  const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')], { env });
+  expect([exit, stderr]).toEqual([expected, expect.stringMatching(sentence)]);
+});
+
+test('an admin file that is damaged, and a server that is none of ours, end with 6', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'admin.json'), '{');
+  writeFileSync(join(folder, 'admin.token'), 'a-token-of-some-length');
+  expect(await fig(['status', '--data', folder])).toMatchObject({
+    exit: 6,
+    stderr: expect.stringContaining('is damaged'),
+  });
+  const other = await webServer((_req, res) => res.end('{"hello":1}'));
+  writeFileSync(join(folder, 'admin.json'), JSON.stringify({ url: other.origin }));
+  expect(await fig(['history', '--data', folder])).toMatchObject({
+    exit: 6,
+    stderr: expect.stringContaining('no server of ours'),
+  });
+});
+
+test('a limit of the proxy that is out of range ends with 2', async () => {
+  const { exit, stderr } = await fig([
+    'proxy',
+    '--legacy',
+    'http://127.0.0.1:1',
+    '--upstream-head-ms',
+    '3000000000',
+  ]);
+  expect([exit, stderr]).toEqual([2, expect.stringContaining('timeouts.upstreamHeadMs')]);
+});

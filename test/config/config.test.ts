@@ -49,6 +49,27 @@ describe('a fault is told with its path and a hint', () => {
       { lisen: '127.0.0.1:1' },
       { path: 'lisen', text: 'unknown key', hint: 'did you mean "listen"?' },
     ],
+    ['a trusted proxy that is no block', { trustedProxies: ['10.0.0.0/99'] }, { path: 'trustedProxies[0]' }],
+    [
+      'a flag server beyond loopback',
+      { flags: { embedded: { listen: '0.0.0.0:4242' } } },
+      { path: 'flags.embedded.listen', text: '0.0.0.0 is beyond loopback' },
+    ],
+    ['an admin address that only looks like loopback', { admin: '127.0.0.999:1' }, { path: 'admin' }],
+    ['an origin in an odd spelling', { legacy: 'http:127.0.0.1:3000' }, { path: 'legacy' }],
+    [
+      'a route whose method is never forwarded',
+      { groups: { orders: { ...ORDERS, routes: ['CONNECT /orders'] } } },
+      {
+        path: 'groups.orders.routes[0]',
+        text: '"CONNECT /orders" can never match: CONNECT is not forwarded',
+      },
+    ],
+    [
+      'a route that no request can have',
+      { groups: { orders: { ...ORDERS, routes: ['GET /orders/../x'] } } },
+      { path: 'groups.orders.routes[0]', text: '"GET /orders/../x" is no route' },
+    ],
     ['a key like nothing known', { zzzzzzzzz: 1 }, { path: 'zzzzzzzzz', text: 'unknown key', hint: null }],
     [
       'an unknown key of a group',

@@ -163,6 +163,10 @@ describe('what a move must look like', () => {
     expect(errors.map((error: { pointer: string }) => error.pointer).sort()).toEqual(['/reason', '/share']);
   });
 
+  test('a reason with control characters, which would reach terminals, is 400', async () => {
+    await adminApi().post(MOVES).send({ kind: 'rollback', reason: 'evil\u001b[31m' }).expect(400);
+  });
+
   test.each([[0.001], [-1], ['25']])('a share of %j is 400', async (share) => {
     await adminApi().post(MOVES).set('If-Match', '*').send({ kind: 'shift', share }).expect(400);
   });

@@ -231,7 +231,7 @@ describe('towards the client', () => {
   });
 });
 
-test('a copy carries neither validators nor framing nor forwarding metadata', () => {
+test('a copy carries neither validators nor framing nor Via, and is forwarded for whom the request is', () => {
   const fields = sent([
     'Host',
     'app.test',
@@ -242,7 +242,11 @@ test('a copy carries neither validators nor framing nor forwarding metadata', ()
     'If-Modified-Since',
     'x',
   ]);
-  expect(shadowFields(fields)).toEqual(['Host', 'app.test', 'Cookie', 'a=1', 'X-Request-Id', 'id-1']);
+  expect(shadowFields(fields)).toEqual([
+    ...['Host', 'app.test', 'Cookie', 'a=1'],
+    ...['X-Forwarded-For', '9.8.7.6', 'X-Forwarded-Proto', 'http', 'X-Forwarded-Host', 'app.test'],
+    ...['X-Request-Id', 'id-1'],
+  ]);
 });
 
 test.each([

@@ -32,7 +32,8 @@ test('toggling the flag in the flag server changes the side of the next request,
     expect((await world.get('/api/x')).body).toBe(state === 'on' ? 'service' : 'legacy');
     tookMs.push(performance.now() - started);
   }
-  expect(tookMs.toSorted((a, b) => a - b)[10]).toBeLessThan(50);
+  // One of twenty may meet a busy machine; the toggle, its HTTP call and the request are all in the time.
+  expect(tookMs.toSorted((a, b) => a - b)[18]).toBeLessThan(50);
 });
 
 test('the same user always gets the same side, and raising the share moves nobody back', async () => {

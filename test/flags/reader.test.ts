@@ -91,12 +91,12 @@ test('the asked share is a number only while the flag is in our shape', async ()
   expect(reader.intent('orders').serve).toBe('custom');
 });
 
-test('a flag that is switched off is off, and no longer in our shape', async () => {
+test('a flag that is switched off is off, and asks for nobody', async () => {
   const { reader, url, writer } = await localReader();
   await writer.setServeShare('orders', 100, 10, '1');
   await call(url, 'POST', `${IN_PRODUCTION}/off`);
   expect(reader.read('orders', subject('a'.repeat(32))).serve).toBe('off');
-  expect(reader.intent('orders').serve).toBe('custom');
+  expect(reader.intent('orders').serve).toBe(0);
 });
 
 test('an archived flag is missing at once', async () => {

@@ -67,7 +67,11 @@ describe('a finished exchange', () => {
         request: {
           method: 'GET',
           target: '/x',
-          fields: ['Host', 'app.test', 'Cookie', 'SID=u1', 'X-Request-Id', 'id1'],
+          fields: [
+            ...['Host', 'app.test', 'Cookie', 'SID=u1'],
+            ...['X-Forwarded-For', '127.0.0.1', 'X-Forwarded-Proto', 'http', 'X-Forwarded-Host', 'app.test'],
+            ...['X-Request-Id', 'id1'],
+          ],
         },
         answer: { status: 200, fields: ['Content-Length', '6', 'Date', 'now'], truncated: false },
       },
