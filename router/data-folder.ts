@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 
 /** The data folder cannot be used; `message` says what is wrong, where, and what to do. */
-export class DataFolderError extends Error {
+class DataFolderError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'DataFolderError';
