@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { parseCidr } from './core/address.ts';
 import { checkRules } from './core/compare/rules.ts';
 import { parsePattern, routeShape } from './core/match.ts';
-import type { GroupPlan, RoutingPlan } from './core/snapshot.ts';
+import { AS_EVERYWHERE, type GroupPlan, PLAIN_TARGET, type RoutingPlan } from './core/snapshot.ts';
 import type { Route, Target, UnitSource } from './core/types.ts';
 
 /** What a configuration is read against. */
@@ -364,12 +364,12 @@ function entriesOf(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 function toTarget(name: string, input: z.output<typeof upstream>): Target {
-  if (typeof input === 'string')
-    return { name, origin: trimmed(input), rewriteLocation: [], buildHeader: null };
+  if (typeof input === 'string') return { ...PLAIN_TARGET, name, origin: trimmed(input) };
   const pairs = Object.entries(input.rewrite?.location ?? {}).map(
     ([a, b]) => [trimmed(a), trimmed(b)] as const,
   );
   return {
+    ...PLAIN_TARGET,
     name,
     origin: trimmed(input.url),
     rewriteLocation: pairs,
@@ -400,7 +400,15 @@ function toGroup(
   const unit: UnitSource[] = input.unit.map((s) => ('header' in s ? { header: s.header.toLowerCase() } : s));
   // With a fault the settings are never used, but the routes still count for what the other groups have.
   const target = service ?? toTarget(input.service, NOWHERE);
-  return { name, service: target, unit, routes, shadowLimits: input.shadow, rules };
+  return {
+    name,
+    service: target,
+    unit,
+    routes,
+    shadowLimits: input.shadow,
+    forwarding: AS_EVERYWHERE,
+    rules,
+  };
 }
 
 function toRoute(group: string, input: z.output<typeof routeInput>, path: string, faults: Fault[]): Route[] {

@@ -1,6 +1,34 @@
 import { buildTable } from './match.ts';
 import type { GroupState, LedgerState } from './rollout.ts';
-import type { CompareRule, Group, Route, ShadowLimits, Snapshot, Stop, Target, UnitSource } from './types.ts';
+import type {
+  CompareRule,
+  Group,
+  GroupForwarding,
+  Route,
+  ShadowLimits,
+  Snapshot,
+  Stop,
+  Target,
+  UnitSource,
+} from './types.ts';
+
+/** Everything of an upstream that is not its name and origin, where nothing else is said. */
+export const PLAIN_TARGET = {
+  host: null,
+  tls: null,
+  rewriteLocation: [],
+  rewriteCookieDomain: [],
+  rewriteCookiePath: [],
+  buildHeader: null,
+} as const satisfies Partial<Target>;
+
+/** A group that sets nothing differently. */
+export const AS_EVERYWHERE: GroupForwarding = {
+  upstreamHeadMs: null,
+  totalMs: null,
+  requestBodyBytesMax: null,
+  onDisagree: 'refuse',
+};
 
 /** A group as the configuration describes it. */
 export interface GroupPlan {
@@ -9,6 +37,7 @@ export interface GroupPlan {
   readonly unit: readonly UnitSource[];
   readonly routes: readonly Route[];
   readonly shadowLimits: ShadowLimits;
+  readonly forwarding: GroupForwarding;
   readonly rules: readonly CompareRule[];
 }
 

@@ -38,12 +38,31 @@ export interface Decision {
 /** Where a group's sticky id is read from, first match wins. */
 export type UnitSource = { readonly header: string } | { readonly cookie: string };
 
+/** Replacements, first match wins; what matches no `from` stays as it is. */
+export type Pairs = readonly (readonly [from: string, to: string])[];
+
+/** PEM texts for an `https:` upstream. Verification is always on. */
+export interface TargetTls {
+  /** Certificate authorities to trust instead of the system's; null = the system's. */
+  readonly ca: string | null;
+  /** Client certificate and its key, both or neither. */
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
 /** `http:` or `https:` origin of an upstream, without path. */
 export interface Target {
   readonly name: string;
   readonly origin: string;
+  /** Host sent to it; null = as received. */
+  readonly host: string | null;
+  /** Null: plain, or the system's authorities and no client certificate. */
+  readonly tls: TargetTls | null;
   /** Location rewriting of this upstream's answers: `[from, to]` origins; `public` = the origin the client used. */
-  readonly rewriteLocation: readonly (readonly [from: string, to: string])[];
+  readonly rewriteLocation: Pairs;
+  /** Domain and Path attributes of Set-Cookie; `from` may be `*`, an empty `to` drops the attribute. */
+  readonly rewriteCookieDomain: Pairs;
+  readonly rewriteCookiePath: Pairs;
   /** Name of the answer header that carries the build id, lower case, or null. */
   readonly buildHeader: string | null;
 }
@@ -53,6 +72,18 @@ export interface ShadowLimits {
   readonly inFlightMax: number;
   readonly bodyBytesMax: number;
   readonly timeoutMs: number;
+}
+
+/** What a group may set differently from the rest of the front door. */
+export interface GroupForwarding {
+  /** Longest wait for the head of an answer, ms; null = as everywhere. */
+  readonly upstreamHeadMs: number | null;
+  /** From the head of the request to the last byte of the answer, ms; null = as everywhere, 0 = no limit. */
+  readonly totalMs: number | null;
+  /** Largest request body; null = as everywhere, 0 = no limit. */
+  readonly requestBodyBytesMax: number | null;
+  /** A path whose readings select different groups: refused, or answered by legacy. */
+  readonly onDisagree: 'refuse' | 'legacy';
 }
 
 export interface Group {
@@ -71,6 +102,7 @@ export interface Group {
   readonly unit: readonly UnitSource[];
   readonly routes: readonly Route[];
   readonly shadowLimits: ShadowLimits;
+  readonly forwarding: GroupForwarding;
   readonly rules: readonly CompareRule[];
 }
 

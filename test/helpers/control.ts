@@ -9,7 +9,7 @@ import { createTraffic, type Traffic } from '../../router/control/traffic.ts';
 import { parsePattern } from '../../router/core/match.ts';
 import type { FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
 import type { Command } from '../../router/core/rollout.ts';
-import type { GroupPlan, RoutingPlan } from '../../router/core/snapshot.ts';
+import { AS_EVERYWHERE, type GroupPlan, type RoutingPlan } from '../../router/core/snapshot.ts';
 import { openLedger } from '../../router/store/ledger.ts';
 import { MIGRATIONS } from '../../router/store/migrations.ts';
 import { openDatabase } from '../../router/store/open.ts';
@@ -126,6 +126,7 @@ function planOf(name: string): GroupPlan {
     unit: [{ header: 'x-user' }],
     routes: [route('GET'), route('POST')],
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
+    forwarding: AS_EVERYWHERE,
     rules: [],
   };
 }

@@ -1,5 +1,6 @@
 import { buildTable, parsePattern } from '../../router/core/match.ts';
 import type { Current } from '../../router/core/ports.ts';
+import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type { Group, Route, Snapshot, Target } from '../../router/core/types.ts';
 
 export type TestGroup = Partial<Omit<Group, 'routes' | 'service'>> & {
@@ -17,7 +18,7 @@ export function targetAt(
   origin: string,
   rewriteLocation: Target['rewriteLocation'] = [],
 ): Target {
-  return { name, origin, rewriteLocation, buildHeader: null };
+  return { ...PLAIN_TARGET, name, origin, rewriteLocation };
 }
 
 /** A snapshot out of a few words; every default is the first day of a migration (stage legacy, ceiling 0). */
@@ -56,6 +57,7 @@ function groupOf({ service, routes, rewriteLocation, ...given }: TestGroup): Gro
     stopped: null,
     unit: [],
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
+    forwarding: AS_EVERYWHERE,
     rules: [],
     ...given,
     service: targetAt(given.name, service, rewriteLocation),

@@ -1,5 +1,7 @@
 /** Jobs, groups and a memory store for the shadow tests. */
+
 import type { Clock, ComparisonBatch, Log } from '../../router/core/ports.ts';
+import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type {
   Captured,
   CompareRule,
@@ -20,7 +22,7 @@ export const LIMITS: ShadowLimits = {
 export const IMPATIENT: ShadowLimits = { ...LIMITS, timeoutMs: 150 };
 
 export function target(origin: string, more: Partial<Target> = {}): Target {
-  return { name: 'catalog', origin, rewriteLocation: [], buildHeader: null, ...more };
+  return { ...PLAIN_TARGET, name: 'catalog', origin, ...more };
 }
 
 function route(label = 'GET /api/products/:id'): Route {
@@ -50,6 +52,7 @@ export function group(more: Partial<Group> = {}): Group {
     unit: [],
     routes: [],
     shadowLimits: LIMITS,
+    forwarding: AS_EVERYWHERE,
     rules: [],
     ...more,
   };
