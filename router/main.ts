@@ -207,7 +207,13 @@ async function assemble(
       explain(routing.get(), request, {
         flags: reader,
         keyOf,
-        policy: { ...options, peerTrusted: false, defaultHost: new URL(plan.legacy.origin).host },
+        policy: {
+          ...options,
+          peerTrusted: false,
+          defaultHost: new URL(plan.legacy.origin).host,
+          hosts: [],
+          strict: false,
+        },
       }),
     causes(group) {
       shadow.flush();

@@ -2,45 +2,26 @@ import { type ClientRequest, type IncomingMessage, ServerResponse } from 'node:h
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import httpProxy from 'http-proxy';
+import { type AccountCounts, createAccounts, type DataPlaneDeps } from './core/accounts.ts';
 import { isWithin, parseCidr, plainAddress } from './core/address.ts';
 import { type Admission, type AdmitPolicy, admit, asksForWebSocket, isLastHop } from './core/admit.ts';
 import { routesAgree } from './core/agree.ts';
-import { type ChooseDeps, choose, isSafe } from './core/choose.ts';
+import { choose, isSafe } from './core/choose.ts';
 import { ERRORS, type ErrorCode } from './core/errors.ts';
 import { type Hop, publicOriginOf, receivedRequestId, requestFields, valuesOf } from './core/headers.ts';
-import type { Clock, Current, Log, Recorder, ShadowSink } from './core/ports.ts';
-import { createBudget } from './core/tap.ts';
-import type { Group, Observation, ShadowJob, SkipReason, Snapshot, Target } from './core/types.ts';
+import { createRoster } from './core/roster.ts';
+import type { Snapshot, Target } from './core/types.ts';
 import { createAgents } from './mount/agents.ts';
-import { createComplaints } from './mount/complaints.ts';
-import { type Copies, createCopies, noCopies } from './mount/copies.ts';
-import { type Ending, type ExchangeDeps, type Given, startExchange } from './mount/exchange.ts';
+import { type ExchangeDeps, type Given, startExchange } from './mount/exchange.ts';
 import { MOUNT_DEFAULTS, type MountOptions } from './mount/options.ts';
 import { Outbound } from './mount/outbound.ts';
 import { replyError, replyOptions } from './mount/reply.ts';
-import { createRoster } from './mount/roster.ts';
 
 export type { MountOptions } from './mount/options.ts';
 
-export interface MountDeps extends ChooseDeps {
-  readonly current: Current;
-  readonly shadow: ShadowSink;
-  readonly recorder: Recorder;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Makes a request id: 1-128 visible characters. */
-  nextId(): string;
-}
-
-export interface MountCounts {
+export interface MountCounts extends AccountCounts {
   readonly inFlight: number;
-  /** Requests at the service of a group, by group name. */
-  readonly serviceInFlight: ReadonlyMap<string, number>;
   readonly tunnels: number;
-  readonly retries: number;
-  /** Memory of copies in the making, and copies given up because it was full. */
-  readonly copyBytes: number;
-  readonly copyRefusals: number;
 }
 
 export interface Mount {
@@ -59,40 +40,40 @@ export interface Mount {
   stop(): Promise<void>;
 }
 
-/** Retries that may follow each other at once; one more for every fifth request. */
-const RETRIES_MAX = 10;
-const RETRIES_PER_REQUEST = 0.2;
-const COMPLAIN_EVERY_MS = 1_000;
+const RETRY_SHARE = 0.2;
 const NO_BYTES = new Uint8Array(0);
 
 /**
  * The router as a middleware on http-proxy. Throws RangeError when a trusted proxy is no CIDR block, and when
  * http-proxy is not the version whose faults are known (see test/advisories/).
  */
-export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}): Mount {
+export function createMount(deps: DataPlaneDeps, given: Partial<MountOptions> = {}): Mount {
   const options: MountOptions = { ...MOUNT_DEFAULTS, ...given };
   const trusted = options.trustedProxies.map(cidr);
   const proxy = createProxy();
   const agents = createAgents(deps.clock, options);
-  const budget = createBudget(options.shadowBytesMax);
-  const complain = createComplaints(deps.clock, deps.log, COMPLAIN_EVERY_MS);
-  const serviceInFlight = new Map<string, number>();
+  const accounts = createAccounts(
+    { ...deps, later: setImmediate },
+    { shadowBytesMax: options.shadowBytesMax, retryShare: RETRY_SHARE },
+  );
   const responses = createRoster<ServerResponse>();
   const tunnels = new Set<Socket>();
   let state: 'running' | 'draining' | 'stopped' = 'running';
   let drained: (() => void) | null = null;
-  let retries = 0;
-  let retriesLeft = RETRIES_MAX;
 
   const exchanges: ExchangeDeps = {
     clock: deps.clock,
     log: deps.log,
     options,
     dispatch,
-    mayRetry,
+    mayRetry: accounts.mayRetry,
     closing: () => state !== 'running',
-    leftService,
-    ended,
+    leftService: ({ choice }) => accounts.leftService(choice),
+    ended(exchange, ending) {
+      accounts.ended(exchange, ending);
+      exchange.leave();
+      if (responses.size() === 0) drained?.();
+    },
   };
 
   /** One synchronous run from the head to the first byte upstream: one snapshot, one flag reading, no waiting. */
@@ -108,7 +89,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     }
     const { admitted, framing } = admission;
     if (isLastHop(admitted)) {
-      observe(unrouted(req, 'OK', 200, startedAt));
+      accounts.answered(admitted.method, 'OK', 200, deps.clock.now() - startedAt);
       replyOptions(res, requestId);
       return;
     }
@@ -130,9 +111,14 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       fields,
       publicOrigin,
     };
-    retriesLeft = Math.min(RETRIES_MAX, retriesLeft + RETRIES_PER_REQUEST);
-    if (choice.decision.side === 'service' && choice.group !== null) count(choice.group.name, 1);
-    startExchange({ ...request, copies: copiesOf(request), leave: responses.enter(res) }, exchanges);
+    accounts.began(choice);
+    const copies = accounts.copiesOf(choice, legacy, () => ({
+      admitted,
+      sent: fields,
+      requestId,
+      publicOrigin,
+    }));
+    startExchange({ ...request, copies, leave: responses.enter(res) }, exchanges);
   }
 
   /** Admission, and what only a mount has to ask. */
@@ -142,6 +128,8 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       ...options,
       peerTrusted: hop.peerTrusted,
       defaultHost: snapshot.legacy.origin.replace(/^https?:\/\//, ''),
+      hosts: [],
+      strict: false,
     };
     const head = {
       method: req.method ?? '',
@@ -165,20 +153,11 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       peerTrusted: isWithin(peer, trusted),
       scheme: 'encrypted' in req.socket ? 'https' : 'http',
       requestId,
+      host: null,
+      forwarded: false,
+      // node answers 100 by itself and gives no trailers before the end.
+      interim: false,
     };
-  }
-
-  function copiesOf(request: Omit<Given, 'copies' | 'leave'>): Copies | null {
-    const { admitted, choice, fields, requestId, publicOrigin, legacy } = request;
-    const { group, route, shadow, decision } = choice;
-    if (shadow !== 'copy' || group === null || route === null) return null;
-    const busy = busyOf(group);
-    if (busy !== null) return noCopies(busy);
-    const other = decision.side === 'service' ? legacy : group.service;
-    return createCopies(
-      { admitted, choice, group, route, sent: fields, requestId, publicOrigin, other },
-      budget,
-    );
   }
 
   function dispatch(
@@ -205,44 +184,6 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     );
   }
 
-  function mayRetry(): boolean {
-    if (retriesLeft < 1) return false;
-    retriesLeft -= 1;
-    retries += 1;
-    return true;
-  }
-
-  function leftService({ choice }: Given): void {
-    if (choice.group !== null) count(choice.group.name, -1);
-  }
-
-  /** The one terminal event of a request that was forwarded. */
-  function ended(exchange: Given, ending: Ending): void {
-    const { choice, admitted, copies } = exchange;
-    const { side, reason } = choice.decision;
-    if (side === 'service' && !ending.fellBack && choice.group !== null) count(choice.group.name, -1);
-    observe({
-      group: choice.group?.name ?? null,
-      route: choice.route?.label ?? null,
-      unit: choice.unit,
-      role: 'primary',
-      reason,
-      assigned: side,
-      served: ending.served,
-      outcome: ending.outcome,
-      status: ending.status,
-      durationMs: ending.durationMs,
-      unsafe: !isSafe(admitted.method),
-    });
-    const copy = copies?.finish({ ...ending, side }) ?? null;
-    if (choice.group !== null && choice.shadow !== null) {
-      if (copy !== null && typeof copy === 'object') offerLater(copy);
-      else eligible(choice.group.name, copy ?? (choice.shadow === 'copy' ? 'compare-failed' : choice.shadow));
-    }
-    exchange.leave();
-    if (responses.size() === 0) drained?.();
-  }
-
   function refused(
     req: IncomingMessage,
     res: ServerResponse,
@@ -250,76 +191,8 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
     requestId: string,
     startedAt: number,
   ): void {
-    observe(unrouted(req, code, ERRORS[code].status, startedAt));
+    accounts.answered(req.method ?? '', code, ERRORS[code].status, deps.clock.now() - startedAt);
     replyError(req, res, code, requestId, true, options);
-  }
-
-  /** A request that was answered here: no route, no side. */
-  function unrouted(
-    req: IncomingMessage,
-    outcome: Observation['outcome'],
-    status: number,
-    startedAt: number,
-  ): Observation {
-    return {
-      group: null,
-      route: null,
-      unit: null,
-      role: 'primary',
-      reason: 'no-route',
-      assigned: 'legacy',
-      served: null,
-      outcome,
-      status,
-      durationMs: deps.clock.now() - startedAt,
-      unsafe: !isSafe(req.method ?? ''),
-    };
-  }
-
-  /** A copy that would be refused is not made: most of what a busy group costs is the copying. */
-  function busyOf(group: Group): SkipReason | null {
-    try {
-      return deps.shadow.busy(group);
-    } catch (error) {
-      deps.log.error('shadow-busy-failed', { error });
-      return 'compare-failed';
-    }
-  }
-
-  /** After the last byte of the answer, in a tick of its own: a fault of the shadow side finds no exchange to harm. */
-  function offerLater(job: ShadowJob): void {
-    setImmediate(() => {
-      let skipped: SkipReason | null = 'compare-failed';
-      try {
-        skipped = deps.shadow.offer(job);
-      } catch (error) {
-        deps.log.error('shadow-offer-failed', { error });
-      }
-      eligible(job.group.name, skipped);
-    });
-  }
-
-  function observe(observation: Observation): void {
-    complain(observation);
-    try {
-      deps.recorder.observed(observation);
-    } catch (error) {
-      deps.log.error('recorder-failed', { error });
-    }
-  }
-
-  function eligible(group: string, skipped: SkipReason | null): void {
-    try {
-      deps.recorder.eligible(group, skipped);
-    } catch (error) {
-      deps.log.error('recorder-failed', { error });
-    }
-  }
-
-  function count(group: string, by: 1 | -1): void {
-    const next = (serviceInFlight.get(group) ?? 0) + by;
-    if (next === 0) serviceInFlight.delete(group);
-    else serviceInFlight.set(group, next);
   }
 
   function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -379,12 +252,9 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
         valuesOf(req.rawHeaders, 'upgrade'),
       ),
     counts: () => ({
+      ...accounts.counts(),
       inFlight: responses.size(),
-      serviceInFlight,
       tunnels: tunnels.size,
-      retries,
-      copyBytes: budget.usedBytes(),
-      copyRefusals: budget.refusals(),
     }),
     start() {
       if (!hasParserFixes(process.versions.node)) {

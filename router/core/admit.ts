@@ -1,4 +1,6 @@
 import type { ErrorCode } from './errors.ts';
+import { isFieldValue, isToken } from './grammar.ts';
+import { FIG_FIELD, knownName } from './names.ts';
 import type { Admitted, Fields } from './types.ts';
 
 /** A request head as an HTTP parser gives it: nothing has been repaired, every field line is there. */
@@ -23,6 +25,10 @@ export interface AdmitPolicy {
   readonly peerTrusted: boolean;
   /** Authority of legacy: the Host of an HTTP/1.0 request that has none. */
   readonly defaultHost: string;
+  /** Hosts that are served, lower case, without port; empty = any. */
+  readonly hosts: readonly string[];
+  /** The head comes from our own parser, which has already refused what no line of it may be. */
+  readonly strict: boolean;
 }
 
 /** Where the request body ends. */
@@ -35,8 +41,6 @@ export type Admission =
   | { readonly ok: true; readonly admitted: Admitted; readonly framing: Framing }
   | { readonly ok: false; readonly code: ErrorCode };
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 const HOST = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+(?::\d{1,5})?$/;
 const HOST_V6 = /^\[[0-9A-Fa-f:.]+\](?::\d{1,5})?$/;
@@ -44,14 +48,16 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i;
 
 /** The values of the fields that admission asks about, in order of arrival. */
 interface Seen {
-  readonly host: string[];
-  readonly length: string[];
-  readonly coding: string[];
-  readonly via: string[];
-  readonly expect: string[];
-  readonly connection: string[];
-  readonly upgrade: string[];
+  host: readonly string[];
+  length: readonly string[];
+  coding: readonly string[];
+  via: readonly string[];
+  expect: readonly string[];
+  connection: readonly string[];
+  upgrade: readonly string[];
   marked: boolean;
+  /** A second spelling of a framing field. */
+  framingTwin: boolean;
 }
 
 /** Reads one aspect into the draft; a code refuses the request. */
@@ -110,47 +116,58 @@ export function admit(head: Head, policy: AdmitPolicy): Admission {
     upgrade: draft.upgrade,
     marked: draft.seen.marked,
     hasBody: hasBody(draft.framing),
+    continues: head.version !== '1.0' && draft.seen.expect.length > 0 && hasBody(draft.framing),
   };
   return { ok: true, admitted, framing: draft.framing };
 }
 
+const NONE: readonly string[] = [];
+
 function gather(fields: Fields): Seen {
   const seen: Seen = {
-    host: [],
-    length: [],
-    coding: [],
-    via: [],
-    expect: [],
-    connection: [],
-    upgrade: [],
+    host: NONE,
+    length: NONE,
+    coding: NONE,
+    via: NONE,
+    expect: NONE,
+    connection: NONE,
+    upgrade: NONE,
     marked: false,
+    framingTwin: false,
   };
   for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    const known = knownName(name);
+    if (known === null) continue;
     const value = fields[i + 1] ?? '';
-    switch (fields[i]?.toLowerCase()) {
+    switch (known.name) {
       case 'host':
-        seen.host.push(value);
+        seen.host = [...seen.host, value];
         break;
       case 'content-length':
-        seen.length.push(value);
+        seen.length = [...seen.length, value];
         break;
       case 'transfer-encoding':
-        seen.coding.push(value);
+        seen.coding = [...seen.coding, value];
         break;
       case 'via':
-        seen.via.push(value);
+        seen.via = [...seen.via, value];
         break;
       case 'expect':
-        seen.expect.push(value);
+        seen.expect = [...seen.expect, value];
         break;
       case 'connection':
-        seen.connection.push(value);
+        seen.connection = [...seen.connection, value];
         break;
       case 'upgrade':
-        seen.upgrade.push(value);
+        seen.upgrade = [...seen.upgrade, value];
         break;
-      case 'fig-shadow':
-        seen.marked = true;
+      case 'content_length':
+      case 'transfer_encoding':
+        seen.framingTwin = true;
+        break;
+      case FIG_FIELD:
+        if (name.toLowerCase() === 'fig-shadow') seen.marked = true;
         break;
     }
   }
@@ -161,16 +178,13 @@ function targetLength(_: Draft, head: Head, policy: AdmitPolicy): ErrorCode | nu
   return head.target.length > policy.targetBytesMax ? 'CLIENT_TARGET_LONG' : null;
 }
 
-function fieldLines(_: Draft, { fields }: Head, policy: AdmitPolicy): ErrorCode | null {
+function fieldLines({ seen }: Draft, { fields }: Head, policy: AdmitPolicy): ErrorCode | null {
   if (fields.length > 2 * policy.fieldsMax) return 'CLIENT_HEAD_LARGE';
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const name = fields[i] ?? '';
-    if (!TOKEN.test(name) || !VALUE.test(fields[i + 1] ?? '')) return 'CLIENT_SYNTAX';
-    // CGI and WSGI back ends read `_` as `-`: to them this is a second framing field.
-    if (name.includes('_') && /^(transfer[_-]encoding|content[_-]length)$/i.test(name))
-      return 'CLIENT_SYNTAX';
-  }
-  return null;
+  // CGI and WSGI back ends read `_` as `-`: to them this is a second framing field.
+  if (seen.framingTwin) return 'CLIENT_SYNTAX';
+  return policy.strict || fields.every((text, i) => (i % 2 === 0 ? isToken(text) : isFieldValue(text)))
+    ? null
+    : 'CLIENT_SYNTAX';
 }
 
 function version(_: Draft, head: Head): ErrorCode | null {
@@ -186,7 +200,9 @@ function host(draft: Draft, head: Head, policy: AdmitPolicy): ErrorCode | null {
   if (first === undefined && head.version === '1.0') draft.host = policy.defaultHost;
   else if (first === undefined || more.length > 0 || !isHost(first)) return 'CLIENT_HOST';
   else draft.host = first;
-  return null;
+  const known =
+    policy.hosts.length === 0 || policy.hosts.includes(draft.host.toLowerCase().replace(/:\d+$/, ''));
+  return known ? null : 'CLIENT_HOST_UNKNOWN';
 }
 
 function targetForm(draft: Draft, head: Head): ErrorCode | null {
@@ -200,18 +216,20 @@ function targetForm(draft: Draft, head: Head): ErrorCode | null {
   return null;
 }
 
-function method(_: Draft, head: Head): ErrorCode | null {
-  if (!TOKEN.test(head.method) || head.method.length > 32) return 'CLIENT_SYNTAX';
+function method(_: Draft, head: Head, policy: AdmitPolicy): ErrorCode | null {
+  if (!isToken(head.method) || head.method.length > 32) return 'CLIENT_SYNTAX';
+  if (head.method === 'CONNECT' || head.method === 'TRACE') return 'CLIENT_METHOD';
   // SOURCE belongs to ICE/1.0, and node's parser does not tell which protocol the request line named.
-  const refused = head.method === 'CONNECT' || head.method === 'TRACE' || head.method === 'SOURCE';
-  return refused ? 'CLIENT_METHOD' : null;
+  return head.method === 'SOURCE' && !policy.strict ? 'CLIENT_METHOD' : null;
 }
 
 function framing(draft: Draft, head: Head): ErrorCode | null {
   const { length, coding } = draft.seen;
   if (coding.length > 0) {
     const lone = coding.length === 1 && length.length === 0 && head.version === '1.1';
-    if (!lone || coding[0]?.trim().toLowerCase() !== 'chunked') return 'CLIENT_FRAMING';
+    const name = coding[0]?.trim().toLowerCase() ?? '';
+    if (!lone || !isToken(name)) return 'CLIENT_FRAMING';
+    if (name !== 'chunked') return 'CLIENT_CODING';
     draft.framing = { kind: 'chunked' };
   } else if (length.length > 0) {
     const bytes = length.length === 1 ? contentLength(length[0] ?? '') : null;

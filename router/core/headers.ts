@@ -1,5 +1,8 @@
 import type { Framing } from './admit.ts';
+import { rewriteSetCookie } from './cookies.ts';
+import { isToken } from './grammar.ts';
 import { rewriteLocation } from './location.ts';
+import { FIG_FIELD, type KnownName, knownName } from './names.ts';
 import type { Admitted, Fields, Target } from './types.ts';
 
 /** What the policy needs to know about the hop to the client. */
@@ -13,49 +16,18 @@ export interface Hop {
   /** The peer is one of our own proxies: its forwarding fields are kept. */
   readonly peerTrusted: boolean;
   readonly scheme: 'http' | 'https';
-  readonly requestId: string;
+  /** Sent upstream; null = none is. */
+  readonly requestId: string | null;
+  /** Authority to send in place of the Host received, or null. */
+  readonly host: string | null;
+  /** Adds a Forwarded element even where no trusted proxy sent one. */
+  readonly forwarded: boolean;
+  /** We pass on what makes a client wait for 100, and trailers both ways. */
+  readonly interim: boolean;
 }
-
-/** RFC 9110 §7.6.1 and what else belongs to one connection only. Framing is written anew on every hop. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-authentication-info',
-]);
-
-/** `Connection: Cookie` must not take a field away that routing, framing or security rests on. */
-const NEVER_NOMINATED: ReadonlySet<string> = new Set([
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'authorization',
-  'cookie',
-  'set-cookie',
-  'content-type',
-  'cache-control',
-]);
-
-const FORWARDING: ReadonlySet<string> = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-prefix',
-  'x-real-ip',
-]);
 
 /** Never part of a copy: validators belong to the side that issued them, the rest to this one exchange. */
 const NOT_SHADOWED: ReadonlySet<string> = new Set([
-  ...HOP_BY_HOP,
   'via',
   'content-length',
   'expect',
@@ -74,36 +46,65 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
  * added last, so that no nomination can take them away. Source: RFC 9110 §7.6, RFC 9112 §6, CVE-2022-31813.
  */
 export function requestFields(request: Admitted, framing: Framing, hop: Hop): Fields {
-  const nominated = nominations(request.fields);
+  const { fields } = request;
+  const nominated = nominations(fields);
   const sent: string[] = [];
   const forwardedFor: string[] = [];
   const forwarded: string[] = [];
-  const kept = new Set<string>();
   let hosted = false;
-  for (let i = 0; i + 1 < request.fields.length; i += 2) {
-    const name = request.fields[i] ?? '';
-    const value = request.fields[i + 1] ?? '';
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || nominated.has(lower) || isOurs(lower)) continue;
-    if (lower === 'content-length' || lower === 'expect' || lower === 'x-request-id') continue;
-    if (FORWARDING.has(lower)) {
-      if (!hop.peerTrusted) continue;
-      kept.add(lower);
-      if (lower === 'x-forwarded-for') forwardedFor.push(value);
-      if (lower === 'forwarded') forwarded.push(value);
-      if (lower === 'x-forwarded-for' || lower === 'forwarded') continue;
+  let protoKept = false;
+  let hostKept = false;
+  let trailers = false;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    const value = fields[i + 1] ?? '';
+    const known = knownName(name);
+    if (known === null) {
+      if (nominated === null || !nominated.has(name.toLowerCase())) sent.push(name, value);
+      continue;
     }
-    if (lower === 'host') hosted = true;
-    sent.push(name, lower === 'max-forwards' && request.method === 'OPTIONS' ? oneLess(value) : value);
+    if (known.name === 'te' && hop.interim) trailers ||= wantsTrailers(value);
+    if (isDropped(known, name, nominated)) continue;
+    switch (known.name) {
+      case 'content-length':
+      case 'expect':
+      case 'x-request-id':
+        continue;
+      case 'host':
+        hosted = true;
+        sent.push(name, hop.host ?? value);
+        continue;
+      case 'max-forwards':
+        sent.push(name, request.method === 'OPTIONS' ? oneLess(value) : value);
+        continue;
+    }
+    if (known.forwarding) {
+      if (!hop.peerTrusted) continue;
+      if (known.name === 'x-forwarded-for') forwardedFor.push(value);
+      else if (known.name === 'forwarded') forwarded.push(value);
+      else {
+        protoKept ||= known.name === 'x-forwarded-proto';
+        hostKept ||= known.name === 'x-forwarded-host';
+        sent.push(name, value);
+      }
+      continue;
+    }
+    sent.push(name, value);
   }
-  if (!hosted) sent.unshift('Host', request.host);
+  if (!hosted) sent.unshift('Host', hop.host ?? request.host);
   sent.push('Via', `${hop.version} ${hop.viaName}`);
-  sent.push('X-Forwarded-For', [...forwardedFor, hop.peer].join(', '));
-  if (!kept.has('x-forwarded-proto')) sent.push('X-Forwarded-Proto', hop.scheme);
-  if (!kept.has('x-forwarded-host')) sent.push('X-Forwarded-Host', request.host);
-  if (forwarded.length > 0) sent.push('Forwarded', [...forwarded, forwardedElement(request, hop)].join(', '));
-  sent.push('X-Request-Id', hop.requestId);
+  sent.push('X-Forwarded-For', forwardedFor.length === 0 ? hop.peer : [...forwardedFor, hop.peer].join(', '));
+  if (!protoKept) sent.push('X-Forwarded-Proto', hop.scheme);
+  if (!hostKept) sent.push('X-Forwarded-Host', request.host);
+  if (hop.forwarded || forwarded.length > 0) {
+    sent.push('Forwarded', [...forwarded, forwardedElement(request, hop)].join(', '));
+  }
+  if (hop.requestId !== null) sent.push('X-Request-Id', hop.requestId);
   pushFraming(sent, request, framing);
+  if (hop.interim && request.continues) sent.push('Expect', '100-continue');
+  if (request.upgrade) sent.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
+  else if (trailers) sent.push('TE', 'trailers', 'Connection', 'TE');
+  if (hop.interim && framing.kind === 'chunked') pushTrailer(sent, fields, nominated);
   return sent;
 }
 
@@ -114,25 +115,65 @@ export function requestFields(request: Admitted, framing: Framing, hop: Hop): Fi
 export function answerFields(
   status: number,
   fields: Fields,
-  target: Pick<Target, 'rewriteLocation'>,
+  target: Pick<Target, 'rewriteLocation' | 'rewriteCookieDomain' | 'rewriteCookiePath'>,
   publicOrigin: string,
 ): Fields {
   const nominated = nominations(fields);
-  const located = status === 201 || (status >= 300 && status <= 399);
+  const located = target.rewriteLocation.length > 0 && (status === 201 || (status >= 300 && status <= 399));
+  const baked = target.rewriteCookieDomain.length > 0 || target.rewriteCookiePath.length > 0;
   const lengthless = status === 204 || status === 205;
   const kept: string[] = [];
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] ?? '';
-    const value = fields[i + 1] ?? '';
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || nominated.has(lower) || isOurs(lower)) continue;
+    let value = fields[i + 1] ?? '';
+    const known = knownName(name);
+    if (known === null) {
+      if (nominated === null || !nominated.has(name.toLowerCase())) kept.push(name, value);
+      continue;
+    }
     // Alt-Svc would lead clients around the proxy.
-    if (lower === 'alt-svc' || (lengthless && lower === 'content-length')) continue;
-    const location = located && (lower === 'location' || lower === 'content-location');
-    kept.push(name, location ? rewriteLocation(value, target.rewriteLocation, publicOrigin) : value);
+    if (isDropped(known, name, nominated) || known.name === 'alt-svc') continue;
+    switch (known.name) {
+      case 'content-length':
+        if (lengthless) continue;
+        // Written anew: every reader finds the same digits.
+        value = String(Number(value));
+        break;
+      case 'location':
+      case 'content-location':
+        if (located) value = rewriteLocation(value, target.rewriteLocation, publicOrigin);
+        break;
+      case 'set-cookie':
+        if (baked) value = rewriteSetCookie(value, target.rewriteCookieDomain, target.rewriteCookiePath);
+        break;
+    }
+    kept.push(name, value);
   }
   if (status === 205) kept.push('Content-Length', '0');
   return kept;
+}
+
+/**
+ * The trailer lines that may follow a chunked body: none that frames, routes, authenticates, describes content or
+ * says where a request came from, none that belongs to one connection or was nominated by the head's Connection.
+ * Source: RFC 9110 §6.5.1.
+ */
+export function trailerFields(trailers: Fields, headFields: Fields): Fields {
+  if (trailers.length === 0) return trailers;
+  const nominated = nominations(headFields);
+  return filtered(trailers, (name) => isTrailer(name, nominated));
+}
+
+/** Whether the client may be sent trailers: it said `TE: trailers`. Source: RFC 9110 §10.1.4. */
+export function acceptsTrailers(fields: Fields): boolean {
+  return valuesOf(fields, 'te').some(wantsTrailers);
+}
+
+/** The announcement of trailers for a chunked answer, filtered like the trailers themselves, or nothing. */
+export function trailerAnnouncement(fields: Fields): Fields {
+  const sent: string[] = [];
+  pushTrailer(sent, fields, nominations(fields));
+  return sent;
 }
 
 /** The fields of a copy, out of those sent to the primary: no validators, framing, Via or `Fig-*`. Forwarding
@@ -141,8 +182,9 @@ export function shadowFields(sent: Fields): Fields {
   const kept: string[] = [];
   for (let i = 0; i + 1 < sent.length; i += 2) {
     const name = sent[i] ?? '';
-    const lower = name.toLowerCase();
-    if (!NOT_SHADOWED.has(lower) && !lower.startsWith('fig-')) kept.push(name, sent[i + 1] ?? '');
+    const known = knownName(name);
+    if (known?.hopByHop === true || known?.name === FIG_FIELD) continue;
+    if (!NOT_SHADOWED.has(name.toLowerCase())) kept.push(name, sent[i + 1] ?? '');
   }
   return kept;
 }
@@ -182,25 +224,69 @@ function pushFraming(sent: string[], request: Admitted, framing: Framing): void 
   if (framing.kind === 'chunked') sent.push('Transfer-Encoding', 'chunked');
   else if (framing.kind === 'length') sent.push('Content-Length', String(framing.bytes));
   // RFC 9110 §8.6: a method that anticipates content says that there is none.
-  else if (/^(?:POST|PUT|PATCH)$/.test(request.method)) sent.push('Content-Length', '0');
-  if (request.upgrade) sent.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
+  else if (request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH') {
+    sent.push('Content-Length', '0');
+  }
 }
 
-function nominations(fields: Fields): ReadonlySet<string> {
+/** Names that Connection lines nominate, lower case; null without any. */
+function nominations(fields: Fields): ReadonlySet<string> | null {
+  const lines = valuesOf(fields, 'connection');
+  if (lines.length === 0) return null;
   const names = new Set<string>();
-  for (const line of valuesOf(fields, 'connection')) {
+  for (const line of lines) {
     for (const token of line.split(',')) {
       const name = token.trim().toLowerCase();
-      if (name !== '' && !NEVER_NOMINATED.has(name)) names.add(name);
+      if (name !== '' && knownName(name)?.nominable !== false) names.add(name);
     }
   }
   return names;
 }
 
-/** Fields that only this proxy may set, and twins that a back end reading `_` as `-` would take for them. */
-function isOurs(lower: string): boolean {
-  const dashed = lower.includes('_') ? lower.replaceAll('_', '-') : lower;
-  return dashed.startsWith('fig-') || (dashed !== lower && FORWARDING.has(dashed));
+/** Of this connection only, ours alone to set, or taken away by the sender itself. */
+function isDropped(known: KnownName, name: string, nominated: ReadonlySet<string> | null): boolean {
+  if (known.hopByHop || known.name === FIG_FIELD) return true;
+  // A back end that reads `_` as `-` would take it for the real one.
+  if (known.twin && known.forwarding) return true;
+  return nominated?.has(name.toLowerCase()) === true;
+}
+
+const NO_TRAILERS: ReadonlySet<string> = new Set([
+  ...['host', 'content-length', 'authorization', 'cookie', 'set-cookie', 'content-type', 'content-encoding'],
+  ...['content-range', 'cache-control', 'expect', 'via', 'max-forwards', 'location', 'content-location'],
+  ...['alt-svc', 'date', 'age', 'expires', 'vary', 'range', 'www-authenticate', 'x-request-id'],
+]);
+
+function isTrailer(name: string, nominated: ReadonlySet<string> | null): boolean {
+  const known = knownName(name);
+  if (known === null) return nominated?.has(name.toLowerCase()) !== true;
+  return !(
+    isDropped(known, name, nominated) ||
+    known.forwarding ||
+    known.twin ||
+    NO_TRAILERS.has(known.name)
+  );
+}
+
+function pushTrailer(sent: string[], fields: Fields, nominated: ReadonlySet<string> | null): void {
+  const names = valuesOf(fields, 'trailer')
+    .flatMap((line) => line.split(','))
+    .map((name) => name.trim())
+    .filter((name) => isToken(name) && isTrailer(name, nominated));
+  if (names.length > 0) sent.push('Trailer', names.join(', '));
+}
+
+function filtered(fields: Fields, keep: (name: string) => boolean): Fields {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    if (keep(name)) kept.push(name, fields[i + 1] ?? '');
+  }
+  return kept;
+}
+
+function wantsTrailers(value: string): boolean {
+  return value.split(',').some((element) => element.trim().toLowerCase() === 'trailers');
 }
 
 /** RFC 7239 §4: an IPv6 address is bracketed and quoted. */

@@ -157,6 +157,8 @@ export interface Admitted {
   /** It carries the shadow mark: it is a copy already. */
   readonly marked: boolean;
   readonly hasBody: boolean;
+  /** The client waits for a 100 before it sends the body. */
+  readonly continues: boolean;
 }
 
 /** One whole answer, decoded from transfer coding but not from content coding. */

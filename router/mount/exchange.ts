@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Ending } from '../core/accounts.ts';
 import type { Framing } from '../core/admit.ts';
 import {
   type AnswerHead,
@@ -11,11 +12,11 @@ import {
   upstreamFault,
 } from '../core/answer.ts';
 import { type Choice, isSafe } from '../core/choose.ts';
+import { type Copies, isEventStream } from '../core/copies.ts';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import { answerFields, valuesOf } from '../core/headers.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Admitted, Fields, Side, Target } from '../core/types.ts';
-import { type Copies, isEventStream } from './copies.ts';
 import { createDeadline } from './deadline.ts';
 import type { MountOptions } from './options.ts';
 import { writeRequestHead } from './outbound.ts';
@@ -42,17 +43,6 @@ export interface Given {
   readonly copies: Copies | null;
   /** Strikes it off the list of requests in flight. */
   leave(): void;
-}
-
-/** How an exchange ended; exactly once. */
-export interface Ending {
-  readonly outcome: 'OK' | ErrorCode;
-  /** What the client got. */
-  readonly status: number;
-  /** The side whose answer the client got, null when nobody's. */
-  readonly served: Side | null;
-  readonly fellBack: boolean;
-  readonly durationMs: number;
 }
 
 export interface ExchangeDeps {

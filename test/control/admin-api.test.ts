@@ -45,7 +45,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       explain(routing.get(), asked, {
         flags: reader,
         keyOf,
-        policy: { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test' },
+        policy: { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test', hosts: [], strict: false },
       }),
     causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
     cause: () => null,

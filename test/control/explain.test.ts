@@ -6,7 +6,7 @@ import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
 import { type ControlPlane, controlPlane, shadowOn, shiftTo } from '../helpers/control.ts';
 import { keyOf } from '../helpers/mount.ts';
 
-const POLICY = { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test' };
+const POLICY = { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test', hosts: [], strict: false };
 
 function explained(plane: ControlPlane, method: string, target: string, headers: [string, string][] = []) {
   const deps = { flags: plane.flags.reader, keyOf, policy: POLICY };
@@ -39,6 +39,7 @@ test('an explanation says what the data plane does, for any request (seed 11)', 
           upgrade: false,
           marked: false,
           hasBody: false,
+          continues: false,
         },
         'r',
         { flags: plane.flags.reader, keyOf },

@@ -9,6 +9,8 @@ const POLICY: AdmitPolicy = {
   requestBodyBytesMax: 100,
   peerTrusted: false,
   defaultHost: 'legacy.test:3000',
+  hosts: [],
+  strict: false,
 };
 
 function ask(head: Partial<Head> = {}, policy: Partial<AdmitPolicy> = {}): Admission {

@@ -42,6 +42,7 @@ function requestOf(given: Partial<Admitted> & { readonly user?: string } = {}): 
     upgrade: false,
     marked: false,
     hasBody: false,
+    continues: false,
     ...rest,
   };
 }

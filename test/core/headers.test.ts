@@ -9,6 +9,7 @@ import {
   shadowFields,
   valuesOf,
 } from '../../router/core/headers.ts';
+import { PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type { Admitted, Fields } from '../../router/core/types.ts';
 
 const HOP: Hop = {
@@ -18,6 +19,9 @@ const HOP: Hop = {
   peerTrusted: false,
   scheme: 'http',
   requestId: 'id-1',
+  host: null,
+  forwarded: false,
+  interim: false,
 };
 const OWN = [
   ...['Via', '1.1 fig', 'X-Forwarded-For', '9.8.7.6', 'X-Forwarded-Proto', 'http'],
@@ -34,6 +38,7 @@ function admitted(fields: Fields, more: Partial<Admitted> = {}): Admitted {
     upgrade: false,
     marked: false,
     hasBody: false,
+    continues: false,
     ...more,
   };
 }
@@ -46,7 +51,7 @@ function answer(status: number, fields: Fields): Fields {
   return answerFields(
     status,
     fields,
-    { rewriteLocation: [['http://legacy:3000', 'public']] },
+    { ...PLAIN_TARGET, rewriteLocation: [['http://legacy:3000', 'public']] },
     'https://shop.test',
   );
 }

@@ -1,9 +1,9 @@
-import { contentLength } from '../core/admit.ts';
-import type { Choice } from '../core/choose.ts';
-import type { ErrorCode } from '../core/errors.ts';
-import { shadowFields, valuesOf } from '../core/headers.ts';
-import { type Budget, createTap } from '../core/tap.ts';
-import type { Admitted, Fields, Group, Route, ShadowJob, Side, SkipReason, Target } from '../core/types.ts';
+import { contentLength } from './admit.ts';
+import type { Choice } from './choose.ts';
+import type { ErrorCode } from './errors.ts';
+import { shadowFields, valuesOf } from './headers.ts';
+import { type Budget, createTap } from './tap.ts';
+import type { Admitted, Fields, Group, Route, ShadowJob, Side, SkipReason, Target } from './types.ts';
 
 /** What is copied of one exchange. Whatever goes wrong here ends in a reason, never in the relay. */
 export interface Copies {

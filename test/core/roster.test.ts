@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRoster } from '../../router/mount/roster.ts';
+import { createRoster } from '../../router/core/roster.ts';
 
 test('whoever leaves is off the roster, once, and slots are used again', () => {
   const roster = createRoster<string>();

@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../core/errors.ts';
-import { ERRORS } from '../core/errors.ts';
-import type { Clock, Log } from '../core/ports.ts';
-import type { Observation } from '../core/types.ts';
+import type { ErrorCode } from './errors.ts';
+import { ERRORS } from './errors.ts';
+import type { Clock, Log } from './ports.ts';
+import type { Observation } from './types.ts';
 
 /**
  * Logs failed requests: a client's own at debug, all others at warn, at most one per `everyMs` for each code and

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { createComplaints } from '../../router/core/complaints.ts';
 import type { Log } from '../../router/core/ports.ts';
 import type { Observation } from '../../router/core/types.ts';
-import { createComplaints } from '../../router/mount/complaints.ts';
 import { manualClock } from '../helpers/clock.ts';
 
 const FAILED: Observation = {

@@ -1,0 +1,29 @@
+/** The byte classes of RFC 9110 §5.5 and §5.6.2 as tables: 1 = allowed. Texts are latin1, one character per byte. */
+const TOKEN_BYTES = tableOf((c) => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(c)));
+const VALUE_BYTES = tableOf((c) => c === 0x09 || (c >= 0x20 && c !== 0x7f));
+
+/** Index of the first byte at or after `from` that belongs to no token; the length of the text when there is none. */
+export function tokenEnd(text: string, from: number): number {
+  let at = from;
+  while (TOKEN_BYTES[text.charCodeAt(at)] === 1) at += 1;
+  return at;
+}
+
+/** Index of the first byte at or after `from` that may not stand in a field value (CR, LF and NUL among them). */
+export function valueEnd(text: string, from: number): number {
+  let at = from;
+  while (VALUE_BYTES[text.charCodeAt(at)] === 1) at += 1;
+  return at;
+}
+
+export function isToken(text: string): boolean {
+  return text !== '' && tokenEnd(text, 0) === text.length;
+}
+
+export function isFieldValue(text: string): boolean {
+  return valueEnd(text, 0) === text.length;
+}
+
+function tableOf(allowed: (code: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, code) => (allowed(code) ? 1 : 0));
+}
