@@ -1,0 +1,72 @@
+import type { ErrorCode } from '../core/errors.ts';
+import { tokenEnd, valueEnd } from '../core/grammar.ts';
+import { MORE, type More, type Refusal } from './refusal.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const COLON = 0x3a;
+const SP = 0x20;
+const HTAB = 0x09;
+
+/** The refusals of one kind of section (request head, answer head, trailers). */
+export interface FieldFaults {
+  readonly name: Refusal;
+  readonly colon: Refusal;
+  readonly value: Refusal;
+  readonly lines: Refusal;
+}
+
+export function fieldFaults(syntax: ErrorCode, large: ErrorCode): FieldFaults {
+  return {
+    name: { code: syntax, why: 'a field line that begins with no name', rfc: 'RFC 9112 §5' },
+    colon: { code: syntax, why: 'a field name without a colon right behind it', rfc: 'RFC 9112 §5.1' },
+    value: { code: syntax, why: 'a byte that no field value may have', rfc: 'RFC 9110 §5.5' },
+    lines: { code: large, why: 'too many field lines', rfc: 'RFC 9110 §5.4' },
+  };
+}
+
+/**
+ * Reads field lines from `from` up to and including the empty line, and pushes name, value, name, value … to `into`.
+ * Gives the offset behind the empty line. Strict: lines end in CRLF, nothing folds, nothing stands before a colon,
+ * values are trimmed of SP and HTAB. What is refused is refused at its first wrong byte, however the bytes were cut.
+ */
+export function readFields(
+  text: string,
+  from: number,
+  linesMax: number,
+  faults: FieldFaults,
+  into: string[],
+): number | More | Refusal {
+  let at = from;
+  for (;;) {
+    if (at === text.length) return MORE;
+    if (text.charCodeAt(at) === CR) {
+      if (at + 1 === text.length) return MORE;
+      return text.charCodeAt(at + 1) === LF ? at + 2 : faults.name;
+    }
+    if (into.length === 2 * linesMax) return faults.lines;
+    const colon = tokenEnd(text, at);
+    if (colon === text.length) return MORE;
+    if (colon === at) return faults.name;
+    if (text.charCodeAt(colon) !== COLON) return faults.colon;
+    const end = valueEnd(text, colon + 1);
+    if (end === text.length) return MORE;
+    if (text.charCodeAt(end) !== CR) return faults.value;
+    if (end + 1 === text.length) return MORE;
+    if (text.charCodeAt(end + 1) !== LF) return faults.value;
+    into.push(text.slice(at, colon), trimmed(text, colon + 1, end));
+    at = end + 2;
+  }
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === SP || code === HTAB;
+}

@@ -1,0 +1,66 @@
+import type { AnswerHead } from '../core/answer.ts';
+import { valueEnd } from '../core/grammar.ts';
+import { fieldFaults, readFields } from './fields.ts';
+import { isRefusal, MORE, type More, type Refusal } from './refusal.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SP = 0x20;
+
+export interface ResponseLimits {
+  readonly upstreamHeadBytesMax: number;
+  readonly upstreamFieldsMax: number;
+}
+
+export interface ReadResponse {
+  readonly head: AnswerHead;
+  /** Minor version of the answer. */
+  readonly minor: '0' | '1';
+  /** Offset behind the head. */
+  readonly end: number;
+}
+
+const FIELDS = fieldFaults('UPSTREAM_SYNTAX', 'UPSTREAM_HEAD_LARGE');
+const FAULTS = {
+  line: { code: 'UPSTREAM_SYNTAX', why: 'a status line that is none', rfc: 'RFC 9112 §4' },
+  status: { code: 'UPSTREAM_SYNTAX', why: 'a status below 100', rfc: 'RFC 9110 §15' },
+  large: { code: 'UPSTREAM_HEAD_LARGE', why: 'the head of the answer is too large', rfc: 'RFC 9112 §2.3' },
+} as const satisfies Record<string, Refusal>;
+
+/** What stands at each place of the line up to the reason: x = 0 or 1, D = digit. */
+const LINE = 'HTTP/1.x DDD';
+
+/**
+ * Reads the head of an answer, interim ones included, from the beginning of `text` (latin1). As strict as for
+ * requests; only the reason may be absent, with or without the space before it. Source: RFC 9112 §4.
+ */
+export function readResponseHead(text: string, limits: ResponseLimits): ReadResponse | More | Refusal {
+  const { upstreamHeadBytesMax } = limits;
+  if (text.length <= upstreamHeadBytesMax) return read(text, limits);
+  const result = read(text.slice(0, upstreamHeadBytesMax), limits);
+  return result === MORE ? FAULTS.large : result;
+}
+
+function read(text: string, limits: ResponseLimits): ReadResponse | More | Refusal {
+  for (let i = 0; i < LINE.length; i += 1) {
+    if (i === text.length) return MORE;
+    if (!fits(text.charCodeAt(i), LINE.charCodeAt(i))) return FAULTS.line;
+  }
+  if (text.charCodeAt(9) === 0x30) return FAULTS.status;
+  const reasonEnd = text.charCodeAt(12) === SP ? valueEnd(text, 13) : 12;
+  if (reasonEnd === text.length) return MORE;
+  if (text.charCodeAt(reasonEnd) !== CR) return FAULTS.line;
+  if (reasonEnd + 1 === text.length) return MORE;
+  if (text.charCodeAt(reasonEnd + 1) !== LF) return FAULTS.line;
+  const fields: string[] = [];
+  const end = readFields(text, reasonEnd + 2, limits.upstreamFieldsMax, FIELDS, fields);
+  if (end === MORE || isRefusal(end)) return end;
+  const head = { status: Number(text.slice(9, 12)), reason: text.slice(13, Math.max(13, reasonEnd)), fields };
+  return { head, minor: text.charCodeAt(7) === 0x30 ? '0' : '1', end };
+}
+
+function fits(code: number, pattern: number): boolean {
+  if (pattern === 0x44) return code >= 0x30 && code <= 0x39;
+  if (pattern === 0x78) return code === 0x30 || code === 0x31;
+  return code === pattern;
+}
