@@ -165,7 +165,7 @@ export class BodyReader {
   #trailer(bytes: Buffer, at: number): number {
     const known = this.#text.length;
     const until = Math.min(bytes.length, at + TRAILER_BYTES_MAX + 1 - known);
-    const text = this.#text + bytes.latin1Slice(at, until);
+    const text = this.#text + bytes.toString('latin1', at, until);
     const trailers: string[] = [];
     const end = readFields(text, 0, TRAILER_LINES_MAX, this.#faults, trailers);
     if (isRefusal(end)) {
