@@ -1,4 +1,4 @@
-import { match } from './match.ts';
+import { foldCase, match } from './match.ts';
 import type { RouteTable } from './types.ts';
 
 /** A path without any of these has one reading only. */
@@ -20,22 +20,63 @@ const READINGS: readonly Reading[] = [
   (path) => everything(decodeOnce(decodeOnce(path))),
 ];
 
+/** What else the servers behind us may fold together. */
+export interface Folding {
+  /** Paths that differ only in case are one. */
+  readonly caseFold: boolean;
+  /** Dots and spaces at the end of a segment are no part of it. */
+  readonly trailingDots: boolean;
+}
+
+const NO_FOLDING: Folding = { caseFold: false, trailingDots: false };
+
 /**
- * Whether the raw path and every plausible reading of it select the same group. A request on which readers
- * disagree could be routed, guarded or counted as one thing here and executed as another behind us. The query
- * takes no part; a malformed escape is left as it is. With one group and no overlap nothing can disagree.
+ * The groups that the raw path and every plausible reading of it select (null among them: no group), or `agreed`
+ * when that is one and the same. A request on which readers disagree could be routed, guarded or counted as one
+ * thing here and executed as another behind us. The query takes no part; a malformed escape is left as it is. With
+ * one group and no overlap nothing can disagree.
  */
-export function routesAgree(table: RouteTable, method: string, path: string): boolean {
-  if (!AMBIGUOUS.test(path)) return true;
-  const group = groupOf(table, method, path);
-  return READINGS.every((reading) => {
+export function readingsOf(
+  table: RouteTable,
+  method: string,
+  path: string,
+  folding: Folding = NO_FOLDING,
+): 'agreed' | ReadonlySet<string | null> {
+  const folds = folding.caseFold || folding.trailingDots;
+  if (!folds && !AMBIGUOUS.test(path)) return 'agreed';
+  const groups = new Set<string | null>();
+  for (const reading of READINGS) {
     const read = reading(path);
-    return groupOf(table, method, read) === group && groupOf(table, method, removeDots(read)) === group;
-  });
+    for (const form of [read, removeDots(read)]) {
+      groups.add(groupOf(table, method, form));
+      if (folding.trailingDots) groups.add(groupOf(table, method, withoutTrailingDots(form)));
+      if (folding.caseFold) groups.add(groupOf(folded(table), method, form.toLowerCase()));
+    }
+  }
+  return groups.size === 1 ? 'agreed' : groups;
+}
+
+export function routesAgree(table: RouteTable, method: string, path: string, folding?: Folding): boolean {
+  return readingsOf(table, method, path, folding) === 'agreed';
 }
 
 function groupOf(table: RouteTable, method: string, path: string): string | null {
   return match(table, method, path)?.group ?? null;
+}
+
+/** IIS and Windows file names: `/admin./x ` is `/admin/x`. */
+function withoutTrailingDots(path: string): string {
+  return path.replace(/(?:[. ]|%2e|%20)+(?=\/|$)/gi, (end, at: number) => (path[at - 1] === '/' ? end : ''));
+}
+
+const FOLDED = new WeakMap<RouteTable, RouteTable>();
+
+function folded(table: RouteTable): RouteTable {
+  const known = FOLDED.get(table);
+  if (known !== undefined) return known;
+  const made = foldCase(table);
+  FOLDED.set(table, made);
+  return made;
 }
 
 function everything(path: string): string {

@@ -42,10 +42,16 @@ const NO_PROPERTIES: Readonly<Record<string, string>> = {};
 
 /**
  * Route, unit, flags, decision: one synchronous run over one snapshot and one flag reading. The same function
- * serves the data plane and `fig explain`.
+ * serves the data plane and `fig explain`. `ungrouped`: legacy answers, whatever the path says.
  */
-export function choose(snapshot: Snapshot, request: Admitted, requestId: string, deps: ChooseDeps): Choice {
-  const route = match(snapshot.table, request.method, request.path);
+export function choose(
+  snapshot: Snapshot,
+  request: Admitted,
+  requestId: string,
+  deps: ChooseDeps,
+  ungrouped = false,
+): Choice {
+  const route = ungrouped ? null : match(snapshot.table, request.method, request.path);
   const group = route === null ? null : (snapshot.groups.get(route.group) ?? null);
   if (route === null || group === null) {
     const decision = decide(null);

@@ -65,6 +65,23 @@ export function match(table: RouteTable, method: string, path: string): Route | 
   return find(table, method, path, 1) ?? (method === 'HEAD' ? find(table, 'GET', path, 1) : null);
 }
 
+/** The same table for paths in lower case; of two routes that differ only in case the first one stays. */
+export function foldCase(table: RouteTable): RouteTable {
+  const node = emptyNode();
+  foldInto(node, table);
+  return node;
+}
+
+function foldInto(node: Node, from: RouteTable): void {
+  for (const [text, child] of from.literals) foldInto(childOf(node, text.toLowerCase()), child);
+  if (from.parameter !== null) {
+    node.parameter ??= emptyNode();
+    foldInto(node.parameter, from.parameter);
+  }
+  for (const [method, route] of from.here) if (!node.here.has(method)) node.here.set(method, route);
+  for (const [method, route] of from.rest) if (!node.rest.has(method)) node.rest.set(method, route);
+}
+
 function find(node: RouteTable, method: string, path: string, from: number): Route | null {
   if (from > path.length) return byMethod(node.here, method);
   const slash = path.indexOf('/', from);

@@ -1,0 +1,176 @@
+import type { ErrorCode } from '../core/errors.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Target } from '../core/types.ts';
+import type { Exchange } from './exchange.ts';
+import type { ProxyOptions } from './options.ts';
+import { UpstreamConnection } from './upstream-connection.ts';
+
+type PoolOptions = Pick<
+  ProxyOptions,
+  | 'upstreamConnectionsMax'
+  | 'upstreamQueueMax'
+  | 'upstreamIdleMs'
+  | 'upstreamAgeMs'
+  | 'unsafeIdleMs'
+  | 'upstreamHeadBytesMax'
+  | 'upstreamFieldsMax'
+>;
+
+/** A pool that nobody has used for this long, and that holds nothing, is let go. */
+const POOL_UNUSED_MS = 60_000;
+
+/**
+ * The connections to one upstream: a stack of idle ones, the last used first. A class because connections refer to
+ * the pool they belong to.
+ */
+export class Pool {
+  readonly target: Target;
+  usedAt = 0;
+  /** Let go: whoever still refers to it asks for another one. */
+  retired = false;
+  readonly #clock: Clock;
+  readonly #options: () => PoolOptions;
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #waiting: Exchange[] = [];
+  #parked: UpstreamConnection[] = [];
+  #open = 0;
+
+  constructor(target: Target, clock: Clock, options: () => PoolOptions) {
+    this.target = target;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  get options(): PoolOptions {
+    return this.#options();
+  }
+
+  /**
+   * Gives the exchange a connection by calling its `taken`: at once, or when one is free. `fresh`: a new one;
+   * `unsafe`: none that was idle for long. A code: there is neither a connection nor a place in the queue.
+   */
+  take(exchange: Exchange, fresh: boolean, unsafe: boolean): ErrorCode | null {
+    const options = this.options;
+    const now = this.#clock.now();
+    this.usedAt = now;
+    const idle = fresh ? null : this.#freshest(now, unsafe ? options.unsafeIdleMs : Infinity);
+    if (idle !== null) exchange.taken(idle);
+    else if (this.#open < options.upstreamConnectionsMax) exchange.taken(this.#connect());
+    else if (this.#waiting.length < options.upstreamQueueMax) this.#waiting.push(exchange);
+    else return 'UPSTREAM_FULL';
+    return null;
+  }
+
+  /** The exchange does not wait any more. */
+  forget(exchange: Exchange): void {
+    const at = this.#waiting.indexOf(exchange);
+    if (at !== -1) this.#waiting.splice(at, 1);
+  }
+
+  /**
+   * Takes a connection back whose exchange is over. It is offered again only after the events that came with the
+   * end of the answer have been seen: a FIN or a byte among them destroys it.
+   */
+  park(connection: UpstreamConnection): void {
+    this.#parked.push(connection);
+    if (this.#parked.length === 1) setImmediate(() => this.#offer());
+  }
+
+  /** A connection is gone; its place is free. */
+  closed(connection: UpstreamConnection): void {
+    this.#open -= 1;
+    const at = this.#idle.lastIndexOf(connection);
+    if (at !== -1) this.#idle.splice(at, 1);
+    if (this.#open < this.options.upstreamConnectionsMax) this.#waiting.shift()?.taken(this.#connect());
+  }
+
+  /** Closes what has been idle for too long. */
+  sweep(now: number): void {
+    for (let oldest = this.#idle[0]; oldest !== undefined; oldest = this.#idle[0]) {
+      if (oldest.idleUntil > now) return;
+      this.#idle.shift();
+      oldest.destroy();
+    }
+  }
+
+  destroyIdle(): void {
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+
+  #offer(): void {
+    const parked = this.#parked;
+    this.#parked = [];
+    const now = this.#clock.now();
+    for (const connection of parked) {
+      if (!connection.isIdle()) continue;
+      const exchange = this.#waiting.shift();
+      if (exchange !== undefined) exchange.taken(connection);
+      else {
+        connection.idleSince = now;
+        connection.idleUntil = now + connection.idleMs(this.options.upstreamIdleMs);
+        this.#idle.push(connection);
+      }
+    }
+  }
+
+  #freshest(now: number, idleMsMax: number): UpstreamConnection | null {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return null;
+      const usable =
+        connection.isIdle() && now < connection.idleUntil && now - connection.idleSince <= idleMsMax;
+      if (usable && now - connection.bornAt < this.options.upstreamAgeMs) return connection;
+      connection.destroy();
+    }
+  }
+
+  #connect(): UpstreamConnection {
+    this.#open += 1;
+    return new UpstreamConnection(this, this.#clock.now());
+  }
+}
+
+export interface Pools {
+  /** The pool of a target; targets that lead to the same place in the same way share one. */
+  of(target: Target): Pool;
+  sweep(now: number): void;
+  destroyIdle(): void;
+  open(): number;
+}
+
+export function createPools(clock: Clock, options: () => PoolOptions): Pools {
+  const byTarget = new WeakMap<Target, Pool>();
+  const byPlace = new Map<string, Pool>();
+
+  /** By what the configuration says, never by anything of a request. */
+  function find(target: Target): Pool {
+    const place = JSON.stringify([target.origin, target.tls]);
+    const pool = byPlace.get(place) ?? new Pool(target, clock, options);
+    byPlace.set(place, pool);
+    byTarget.set(target, pool);
+    return pool;
+  }
+
+  return {
+    of(target) {
+      const pool = byTarget.get(target);
+      return pool === undefined || pool.retired ? find(target) : pool;
+    },
+    sweep(now) {
+      for (const [place, pool] of byPlace) {
+        pool.sweep(now);
+        if (pool.open > 0 || now - pool.usedAt <= POOL_UNUSED_MS) continue;
+        pool.retired = true;
+        byPlace.delete(place);
+      }
+    },
+    destroyIdle() {
+      for (const pool of byPlace.values()) pool.destroyIdle();
+    },
+    open: () => [...byPlace.values()].reduce((sum, pool) => sum + pool.open, 0),
+  };
+}

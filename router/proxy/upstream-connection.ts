@@ -1,0 +1,262 @@
+import net, { type Socket } from 'node:net';
+import tls from 'node:tls';
+import { type AnswerHead, upstreamFault } from '../core/answer.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { valuesOf } from '../core/headers.ts';
+import type { Target } from '../core/types.ts';
+import { BodyReader, type BodySink } from '../http1/body-reader.ts';
+import { type AnswerFraming, answerFraming } from '../http1/framing.ts';
+import { isRefusal, MORE } from '../http1/refusal.ts';
+import { readResponseHead } from '../http1/response-head.ts';
+import type { Exchange } from './exchange.ts';
+import { Outgoing } from './outgoing.ts';
+import type { Pool } from './pool.ts';
+import type { Tunnel } from './tunnel.ts';
+
+/** Most heads are shorter: only this much of a slice is decoded before anybody knows where the head ends. */
+const HEAD_GUESS_BYTES = 2_048;
+
+/**
+ * One connection to an upstream: reads answers, one after the other, and tells the exchange it serves. Whatever
+ * comes while it serves none destroys it. A class because it is a state machine with an identity.
+ */
+export class UpstreamConnection implements BodySink {
+  readonly bornAt: number;
+  readonly out: Outgoing;
+  /** Monotonic ms; set by the pool while the connection is idle. */
+  idleSince = 0;
+  idleUntil = 0;
+  connecting = true;
+
+  readonly #pool: Pool;
+  readonly #socket: Socket;
+  readonly #reader = new BodyReader('upstream');
+  #exchange: Exchange | null = null;
+  #tunnel: Tunnel | null = null;
+  /** The beginning of a head that is not complete. */
+  #pending: Buffer | null = null;
+  /** How the body in progress is framed; null while a head is awaited. */
+  #framing: AnswerFraming | null = null;
+  #served = 0;
+  /** A byte of an answer to the exchange has come. */
+  #answered = false;
+  #keepAlive = false;
+  #keepAliveMs = Infinity;
+  #dead = false;
+
+  constructor(pool: Pool, now: number) {
+    this.#pool = pool;
+    this.bornAt = now;
+    this.#socket = connect(pool.target);
+    this.out = new Outgoing(this.#socket);
+    const socket = this.#socket;
+    socket.on(pool.target.origin.startsWith('https:') ? 'secureConnect' : 'connect', () => this.#connected());
+    socket.on('data', (bytes: Buffer) => this.#received(bytes));
+    socket.on('drain', () =>
+      this.#tunnel === null ? this.#exchange?.upstreamDrained() : this.#tunnel.upstreamDrained(),
+    );
+    socket.on('end', () => this.#ended());
+    socket.on('error', (error) => this.#lost(faultOf(error, this.connecting)));
+    socket.on('close', () => this.#closed());
+  }
+
+  /** From now on it serves this exchange. */
+  serve(exchange: Exchange): void {
+    this.#exchange = exchange;
+    this.#answered = false;
+    this.#served += 1;
+  }
+
+  /** The exchange was the first one here, or something of its answer has come: nothing about it is stale. */
+  isStale(): boolean {
+    return this.#served > 1 && !this.#answered;
+  }
+
+  isIdle(): boolean {
+    return this.#exchange === null && !this.#dead;
+  }
+
+  /** How long it may be idle: less than the upstream has announced. */
+  idleMs(most: number): number {
+    return Math.min(most, this.#keepAliveMs);
+  }
+
+  get needsDrain(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Half-closes: the tunnel's other end has said its last. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  /** Its exchange, if any, is not told: whoever destroys it knows why. */
+  destroy(): void {
+    this.#exchange = null;
+    this.#tunnel = null;
+    this.#dead = true;
+    this.#socket.destroy();
+  }
+
+  data(bytes: Buffer, from: number, to: number): void {
+    this.#exchange?.answerData(bytes, from, to);
+  }
+
+  #connected(): void {
+    this.connecting = false;
+    this.#exchange?.connected();
+  }
+
+  #received(bytes: Buffer): void {
+    const exchange = this.#exchange;
+    if (this.#tunnel !== null) this.#tunnel.fromUpstream(bytes);
+    else if (exchange === null) this.destroy();
+    else {
+      this.#answered = true;
+      exchange.guard(() => this.#read(bytes, exchange));
+    }
+  }
+
+  /** Reads as many messages as have come: interim answers, then the final one. */
+  #read(bytes: Buffer, exchange: Exchange): void {
+    let rest: Buffer | null = bytes;
+    while (rest !== null && this.#exchange === exchange && this.#tunnel === null) {
+      rest = this.#framing === null ? this.#head(rest, exchange) : this.#body(rest, this.#framing, exchange);
+    }
+  }
+
+  #head(bytes: Buffer, exchange: Exchange): Buffer | null {
+    const all = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+    this.#pending = null;
+    const limits = this.#pool.options;
+    let result = readResponseHead(all.toString('latin1', 0, HEAD_GUESS_BYTES), limits);
+    if (result === MORE && all.length > HEAD_GUESS_BYTES) {
+      result = readResponseHead(all.toString('latin1', 0, limits.upstreamHeadBytesMax + 1), limits);
+    }
+    if (result === MORE) {
+      this.#pending = all;
+      return null;
+    }
+    if (isRefusal(result)) {
+      this.#lost(result.code);
+      return null;
+    }
+    const { head, minor, end } = result;
+    const rest = end < all.length ? all.subarray(end) : null;
+    if (head.status === 101) return this.#switched(head, minor, rest, exchange);
+    if (head.status < 200) {
+      exchange.interim(head, minor);
+      return rest;
+    }
+    const framing = answerFraming(exchange.method, head.status, minor, head.fields);
+    if (isRefusal(framing)) {
+      this.#lost(framing.code);
+      return null;
+    }
+    this.#framing = framing;
+    this.#keepAlive = staysOpen(head, minor) && framing.kind !== 'until-close';
+    this.#keepAliveMs = announcedMs(head);
+    this.#reader.start(framing);
+    exchange.answered(head, minor, framing);
+    if (!this.#reader.done) return rest ?? this.#flushed(exchange);
+    this.#finish(exchange, rest !== null);
+    return null;
+  }
+
+  #body(bytes: Buffer, framing: AnswerFraming, exchange: Exchange): Buffer | null {
+    const end = this.#reader.read(bytes, 0, this);
+    if (this.#exchange !== exchange) return null;
+    if (this.#reader.fault !== null) this.#lost(this.#reader.fault.code);
+    else if (framing.kind !== 'until-close' && this.#reader.done) this.#finish(exchange, end < bytes.length);
+    else exchange.answerFlush();
+    return null;
+  }
+
+  #flushed(exchange: Exchange): null {
+    exchange.answerFlush();
+    return null;
+  }
+
+  #switched(head: AnswerHead, minor: '0' | '1', rest: Buffer | null, exchange: Exchange): null {
+    this.#tunnel = exchange.switched(head, minor, this);
+    if (this.#tunnel === null) this.#lost('UPSTREAM_SWITCHED');
+    else if (rest !== null) this.#tunnel.fromUpstream(rest);
+    return null;
+  }
+
+  /** The answer is complete. `surplus`: bytes came behind it that nobody asked for. */
+  #finish(exchange: Exchange, surplus: boolean): void {
+    const { trailers } = this.#reader;
+    const reusable = this.#keepAlive && !surplus && !this.#dead && exchange.requestSent;
+    this.#exchange = null;
+    this.#framing = null;
+    exchange.answerEnd(trailers);
+    if (reusable) this.#pool.park(this);
+    else this.destroy();
+  }
+
+  #ended(): void {
+    const exchange = this.#exchange;
+    if (this.#tunnel !== null) this.#tunnel.upstreamEnded();
+    else if (exchange !== null && this.#framing?.kind === 'until-close')
+      exchange.guard(() => this.#finish(exchange, false));
+    else this.#lost('UPSTREAM_RESET');
+  }
+
+  #lost(code: ErrorCode): void {
+    const exchange = this.#exchange;
+    const tunnel = this.#tunnel;
+    const stale = this.isStale();
+    this.destroy();
+    if (tunnel !== null) tunnel.upstreamLost();
+    else exchange?.upstreamLost(code, stale && code === 'UPSTREAM_RESET');
+  }
+
+  #closed(): void {
+    if (!this.#dead) this.#lost('UPSTREAM_RESET');
+    this.#pool.closed(this);
+  }
+}
+
+function connect({ origin, tls: material }: Target): Socket {
+  const { protocol, hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const common = { host, allowHalfOpen: true, noDelay: true };
+  if (protocol === 'http:') return net.connect({ ...common, port: Number(port || 80) });
+  return tls.connect({
+    ...common,
+    port: Number(port || 443),
+    ALPNProtocols: ['http/1.1'],
+    ...(net.isIP(host) === 0 ? { servername: host } : {}),
+    ...(material?.ca != null ? { ca: material.ca } : {}),
+    ...(material?.cert != null && material.key != null ? { cert: material.cert, key: material.key } : {}),
+  });
+}
+
+function faultOf(error: Error, connecting: boolean): ErrorCode {
+  const fault = upstreamFault('code' in error && typeof error.code === 'string' ? error.code : '');
+  return fault === 'UPSTREAM_RESET' && connecting ? 'UPSTREAM_REFUSED' : fault;
+}
+
+/** Whether another request may follow. Source: RFC 9112 §9.3. */
+function staysOpen({ fields }: AnswerHead, minor: '0' | '1'): boolean {
+  if (minor === '0') return false;
+  const lines = valuesOf(fields, 'connection');
+  return lines.length === 0 || !/(?:^|[,\s])close(?:[,\s]|$)/i.test(lines.join(','));
+}
+
+/** One second less than `Keep-Alive: timeout=N` says, so that we close first. */
+function announcedMs({ fields }: AnswerHead): number {
+  const lines = valuesOf(fields, 'keep-alive');
+  if (lines.length === 0) return Infinity;
+  const seconds = /(?:^|[,\s])timeout=(\d{1,6})(?:[,\s]|$)/i.exec(lines.join(','))?.[1];
+  return seconds === undefined ? Infinity : Math.max(0, 1_000 * Number(seconds) - 1_000);
+}
