@@ -116,6 +116,7 @@ export function admit(head: Head, policy: AdmitPolicy): Admission {
     upgrade: draft.upgrade,
     marked: draft.seen.marked,
     hasBody: hasBody(draft.framing),
+    closes: head.version === '1.0' || names(draft.seen.connection, 'close'),
     continues: head.version !== '1.0' && draft.seen.expect.length > 0 && hasBody(draft.framing),
   };
   return { ok: true, admitted, framing: draft.framing };
@@ -306,8 +307,13 @@ export function asksForWebSocket(
     version === '1.1' &&
     upgrade.length === 1 &&
     upgrade[0]?.trim().toLowerCase() === 'websocket' &&
-    connection.some((line) => line.split(',').some((token) => token.trim().toLowerCase() === 'upgrade'))
+    names(connection, 'upgrade')
   );
+}
+
+/** Whether a list field names a token, in any case. */
+function names(lines: readonly string[], lowerToken: string): boolean {
+  return lines.some((line) => line.split(',').some((token) => token.trim().toLowerCase() === lowerToken));
 }
 
 /** One `Content-Length`: digits only, at most 2^53-1. Null: not one. Source: RFC 9110 §8.6. */

@@ -159,6 +159,8 @@ export interface Admitted {
   readonly hasBody: boolean;
   /** The client waits for a 100 before it sends the body. */
   readonly continues: boolean;
+  /** The client wants no other answer on this connection. */
+  readonly closes: boolean;
 }
 
 /** One whole answer, decoded from transfer coding but not from content coding. */

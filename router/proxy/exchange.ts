@@ -446,9 +446,9 @@ export class Exchange {
   }
 
   #closesAfter(): boolean {
-    const { admitted, version } = this.#given;
+    const { admitted } = this.#given;
     return (
-      version === '1.0' ||
+      admitted.closes ||
       admitted.upgrade ||
       this.#uploadStopped ||
       this.#sent === 'close' ||

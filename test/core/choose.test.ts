@@ -43,6 +43,7 @@ function requestOf(given: Partial<Admitted> & { readonly user?: string } = {}): 
     marked: false,
     hasBody: false,
     continues: false,
+    closes: false,
     ...rest,
   };
 }

@@ -39,6 +39,7 @@ function admitted(fields: Fields, more: Partial<Admitted> = {}): Admitted {
     marked: false,
     hasBody: false,
     continues: false,
+    closes: false,
     ...more,
   };
 }

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createProxy } from '../../router/proxy/proxy.ts';
 import { PROXY_DEFAULTS } from '../../router/proxy/options.ts';
+import { createProxy } from '../../router/proxy/proxy.ts';
 import { realClock } from './clock.ts';
 import { currentOf, snapshotOf } from './current.ts';
+
 const [, , legacy = '', port = '0'] = process.argv;
 const silent = (): void => {};
 const proxy = createProxy(
