@@ -113,13 +113,9 @@ export class Exchange {
     this.#take(false);
   }
 
-  /** Runs work that a peer's bytes have started; a fault in it ends this exchange and nothing else. */
-  guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#client.failed(error);
-    }
+  /** A fault of this program: it ends this exchange and nothing else. */
+  broke(error: unknown): void {
+    this.#client.failed(error);
   }
 
   tick(now: number): void {

@@ -20,12 +20,13 @@ export class Outgoing {
     this.#held += text;
   }
 
+  /** `bytes` may be changed by the caller as soon as this returns. */
   bytes(bytes: Buffer, from: number, to: number): void {
     if (to - from <= SMALL_BYTES) {
       this.#held += bytes.toString('latin1', from, to);
       return;
     }
-    const slice = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+    const slice = Buffer.from(bytes.subarray(from, to));
     if (this.#held === '') this.#socket.write(slice);
     else {
       this.#socket.cork();

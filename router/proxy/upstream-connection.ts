@@ -47,11 +47,10 @@ export class UpstreamConnection implements BodySink {
   constructor(pool: Pool, now: number) {
     this.#pool = pool;
     this.bornAt = now;
-    this.#socket = connect(pool.target);
+    this.#socket = connect(pool.target, (bytes) => this.#received(bytes));
     this.out = new Outgoing(this.#socket);
     const socket = this.#socket;
     socket.on(pool.target.origin.startsWith('https:') ? 'secureConnect' : 'connect', () => this.#connected());
-    socket.on('data', (bytes: Buffer) => this.#received(bytes));
     socket.on('drain', () =>
       this.#tunnel === null ? this.#exchange?.upstreamDrained() : this.#tunnel.upstreamDrained(),
     );
@@ -121,7 +120,11 @@ export class UpstreamConnection implements BodySink {
     else if (exchange === null) this.destroy();
     else {
       this.#answered = true;
-      exchange.guard(() => this.#read(bytes, exchange));
+      try {
+        this.#read(bytes, exchange);
+      } catch (error) {
+        exchange.broke(error);
+      }
     }
   }
 
@@ -142,7 +145,8 @@ export class UpstreamConnection implements BodySink {
       result = readResponseHead(all.toString('latin1', 0, limits.upstreamHeadBytesMax + 1), limits);
     }
     if (result === MORE) {
-      this.#pending = all;
+      // A copy: the slice may belong to the buffer that the next read fills.
+      this.#pending = Buffer.from(all);
       return null;
     }
     if (isRefusal(result)) {
@@ -206,8 +210,7 @@ export class UpstreamConnection implements BodySink {
   #ended(): void {
     const exchange = this.#exchange;
     if (this.#tunnel !== null) this.#tunnel.upstreamEnded();
-    else if (exchange !== null && this.#framing?.kind === 'until-close')
-      exchange.guard(() => this.#finish(exchange, false));
+    else if (exchange !== null && this.#framing?.kind === 'until-close') this.#finish(exchange, false);
     else this.#lost('UPSTREAM_RESET');
   }
 
@@ -226,12 +229,24 @@ export class UpstreamConnection implements BodySink {
   }
 }
 
-function connect({ origin, tls: material }: Target): Socket {
+/**
+ * Every plain upstream connection reads into this one buffer: what is read is used up before the next read, or copied.
+ * Half of what a small answer costs in memory would be buffers of 64 KiB.
+ */
+const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+
+function connect({ origin, tls: material }: Target, received: (bytes: Buffer) => void): Socket {
   const { protocol, hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, '');
   const common = { host, allowHalfOpen: true, noDelay: true };
-  if (protocol === 'http:') return net.connect({ ...common, port: Number(port || 80) });
-  return tls.connect({
+  if (protocol === 'http:') {
+    const callback = (bytesRead: number): boolean => {
+      received(READ_BUFFER.subarray(0, bytesRead));
+      return true;
+    };
+    return net.connect({ ...common, port: Number(port || 80), onread: { buffer: READ_BUFFER, callback } });
+  }
+  const socket = tls.connect({
     ...common,
     port: Number(port || 443),
     ALPNProtocols: ['http/1.1'],
@@ -239,6 +254,7 @@ function connect({ origin, tls: material }: Target): Socket {
     ...(material?.ca != null ? { ca: material.ca } : {}),
     ...(material?.cert != null && material.key != null ? { cert: material.cert, key: material.key } : {}),
   });
+  return socket.on('data', received);
 }
 
 function faultOf(error: Error, connecting: boolean): ErrorCode {
