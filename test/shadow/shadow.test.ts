@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
+import { createMeter } from '../../router/core/meter.ts';
 import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
 import { rulesDigest } from '../../router/shadow/record.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
@@ -34,6 +35,7 @@ function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
     clock: REAL_CLOCK,
     store: memoryStore(),
     log: SILENT,
+    meter: createMeter([]),
     key: Buffer.alloc(32, 7),
     overloaded: () => false,
   };
