@@ -1,5 +1,5 @@
 /** The text format of Prometheus, version 0.0.4. */
-import type { Labels, MeterFamily } from '../core/meter.ts';
+import { type Labels, type MeterFamily, seriesOf } from '../core/meter.ts';
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -27,21 +27,16 @@ export function exposition(families: readonly Family[]): string {
 
 /** A family of a meter with the values of now. */
 export function meterFamily(family: MeterFamily, value: (at: number) => number): Family {
-  const { name, help, bounds, series } = family;
-  if (bounds !== null) {
-    const samples = series.flatMap(({ labels, at, sparse }) => {
-      const parts = histogram(name, labels, at, bounds, value);
-      return sparse && parts.at(-1)?.value === 0 ? [] : parts;
-    });
-    return { name, help, type: 'histogram', samples };
+  const { name, help, bounds } = family;
+  const series = [...seriesOf(family, value)];
+  if (bounds === null) {
+    const samples = series.map(({ labels, at }) => ({ name, labels, value: value(at) }));
+    return { name, help, type: 'counter', samples };
   }
-  const samples = series
-    .map(({ labels, at, sparse }) => ({ name, labels, value: value(at), sparse }))
-    .filter((sample) => !sample.sparse || sample.value > 0);
-  return { name, help, type: 'counter', samples };
+  const samples = series.flatMap(({ labels, at }) => histogram(name, labels, at, bounds, value));
+  return { name, help, type: 'histogram', samples };
 }
 
-/** The count comes last. */
 function histogram(
   name: string,
   labels: Labels,

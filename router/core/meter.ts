@@ -19,7 +19,15 @@ export interface MeterSeries {
   readonly labels: Labels;
   /** First cell. A histogram has one per bound, one for all above, and the sum in whole microseconds. */
   readonly at: number;
-  /** Not worth a line while it is 0. */
+}
+
+/** Series that follow each other and differ in their last label only. */
+interface Run {
+  readonly labels: Labels;
+  /** The last label; null: the run is one series without it. */
+  readonly last: readonly [name: string, values: readonly string[]] | null;
+  readonly at: number;
+  /** Not worth a line while they are 0. */
   readonly sparse: boolean;
 }
 
@@ -28,7 +36,7 @@ export interface MeterFamily {
   readonly help: string;
   /** Upper bounds of a histogram in seconds, rising; null for a counter. */
   readonly bounds: readonly number[] | null;
-  readonly series: readonly MeterSeries[];
+  readonly runs: readonly Run[];
 }
 
 export interface Meter extends Recorder, CopyMeter {
@@ -48,20 +56,20 @@ export interface Meter extends Recorder, CopyMeter {
 }
 
 /** The group of requests that belong to none; the name of no configured group begins with `_`. */
-export const NO_GROUP = '_none';
+const NO_GROUP = '_none';
 /** The route of requests that match none. */
-export const NO_ROUTE = 'unmatched';
+const NO_ROUTE = 'unmatched';
 /** Where groups and routes are counted that found no place below `seriesMax`. */
-export const OVERFLOW = '_overflow';
+const OVERFLOW = '_overflow';
 /** Series of one meter, status codes apart: of those only the ones that were seen become series. */
-export const SERIES_MAX = 20_000;
+const SERIES_MAX = 20_000;
 
 /** Seconds; the buckets of OpenTelemetry's `http.server.request.duration`. */
-export const DURATION_BOUNDS: readonly number[] = [
+const DURATION_BOUNDS: readonly number[] = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 /** Seconds. */
-export const OVERHEAD_BOUNDS: readonly number[] = [
+const OVERHEAD_BOUNDS: readonly number[] = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
 ];
 
@@ -72,8 +80,8 @@ const COMPARED = ['same', 'ignored', 'different', 'skipped'] as const satisfies 
 const COPY_RESULTS = ['sent', 'shed', 'skipped', 'failed'] as const;
 const CODE_MIN = 100;
 const CODES: readonly string[] = [...Array.from({ length: 500 }, (_, i) => String(CODE_MIN + i)), 'other'];
-/** A fallback follows a failure of the side; all codes have a cell, so that no cause is without one. */
-const CAUSES = keysOf(ERRORS);
+/** Only what the service did wrong is answered by legacy instead. */
+const CAUSES = keysOf(ERRORS).filter((code) => code.startsWith('UPSTREAM_'));
 
 type CompareOutcome = ComparisonCount['outcome'];
 type CopyResult = (typeof COPY_RESULTS)[number];
@@ -124,8 +132,8 @@ const CAUSE_AT = ranks(CAUSES);
 const SKIP_AT = ranks(keysOf(SKIPS));
 const COMPARED_AT = ranks(COMPARED);
 const COPY_RESULT_AT = ranks(COPY_RESULTS);
-const BOUNDS_MS = DURATION_BOUNDS.map(milliseconds);
-const OVERHEAD_BOUNDS_MS = OVERHEAD_BOUNDS.map(milliseconds);
+const BOUNDS_US = DURATION_BOUNDS.map((seconds) => microseconds(seconds * 1_000));
+const OVERHEAD_BOUNDS_US = OVERHEAD_BOUNDS.map((seconds) => microseconds(seconds * 1_000));
 /** Cells of a duration histogram. */
 const DURATION_CELLS = DURATION_BOUNDS.length + 2;
 
@@ -181,11 +189,10 @@ export function createMeter(groups: readonly MeterGroup[], seriesMax = SERIES_MA
     cells[at] = (cells[at] ?? 0) + 1;
   }
 
-  function time(at: number, bounds: readonly number[], ms: number): void {
-    // Whole microseconds: whoever adds them up, in whatever order, gets the same sum.
-    const us = ms > 0 ? Math.round(ms * 1_000) : 0;
+  /** In small integers, which are passed around without allocating. */
+  function time(at: number, bounds: readonly number[], us: number): void {
     let bucket = 0;
-    while (bucket < bounds.length && ms > (bounds[bucket] ?? 0)) bucket += 1;
+    while (bucket < bounds.length && us > (bounds[bucket] ?? 0)) bucket += 1;
     count(at + bucket);
     const sum = at + bounds.length + 1;
     cells[sum] = (cells[sum] ?? 0) + us;
@@ -212,17 +219,19 @@ export function createMeter(groups: readonly MeterGroup[], seriesMax = SERIES_MA
         asked(group, assigned, role, sideOutcome(code, status));
         // After a fallback it holds both sides' time; the service is why the client waited.
         const at = group.upstreamDurations + armAt(assigned, role) * DURATION_CELLS;
-        time(at, BOUNDS_MS, upstreamMs);
+        time(at, BOUNDS_US, microseconds(upstreamMs));
         if (fellBack) asked(group, 'legacy', role, outcomeOf('OK', status));
       }
       if (role === 'shadow') return;
       const side = servedAt(served);
       const outcome = outcomeOf(fellBack ? 'OK' : code, status);
       count(routeOf(group, observation.route) + side * OUTCOMES.length + rank(OUTCOME_AT, outcome));
-      time(group.durations + side * DURATION_CELLS, BOUNDS_MS, observation.durationMs);
+      time(group.durations + side * DURATION_CELLS, BOUNDS_US, microseconds(observation.durationMs));
       count(group.codes + side * CODES.length + codeAt(status));
-      if (fellBack && code !== 'OK') count(group.fallbacks + rank(CAUSE_AT, code));
-      if (upstreamMs !== null) time(overhead, OVERHEAD_BOUNDS_MS, observation.durationMs - upstreamMs);
+      const cause = fellBack && code !== 'OK' ? CAUSE_AT.get(code) : undefined;
+      if (cause !== undefined) count(group.fallbacks + cause);
+      if (upstreamMs !== null)
+        time(overhead, OVERHEAD_BOUNDS_US, microseconds(observation.durationMs - upstreamMs));
       // What was refused at the door was never decided.
       if (upstreamMs !== null || outcome !== 'rejected')
         count(group.decisions + REASON_AT[observation.reason]);
@@ -239,7 +248,11 @@ export function createMeter(groups: readonly MeterGroup[], seriesMax = SERIES_MA
     replayed(name, side, outcome, answered, durationMs) {
       const group = cellsOf(name);
       asked(group, side, 'shadow', outcome);
-      time(group.upstreamDurations + armAt(side, 'shadow') * DURATION_CELLS, BOUNDS_MS, durationMs);
+      time(
+        group.upstreamDurations + armAt(side, 'shadow') * DURATION_CELLS,
+        BOUNDS_US,
+        microseconds(durationMs),
+      );
       count(group.copies + rank(COPY_RESULT_AT, answered ? 'sent' : 'failed'));
     },
 
@@ -277,6 +290,24 @@ export function createMeter(groups: readonly MeterGroup[], seriesMax = SERIES_MA
       }
     },
   };
+}
+
+/** The series of a family that are worth their lines, in the order of their cells. */
+export function* seriesOf(family: MeterFamily, value: (at: number) => number): Generator<MeterSeries> {
+  const cells = cellsPerSeries(family);
+  for (const { labels, last, at: first, sparse } of family.runs) {
+    const [name, values] = last ?? ['', ['']];
+    for (const [i, text] of values.entries()) {
+      const at = first + i * cells;
+      if (sparse && isZero(at, cells, value)) continue;
+      yield { labels: last === null ? labels : [...labels, [name, text]], at };
+    }
+  }
+}
+
+function isZero(at: number, cells: number, value: (at: number) => number): boolean {
+  for (let i = 0; i < cells; i += 1) if (value(at + i) !== 0) return false;
+  return true;
 }
 
 interface Blueprint {
@@ -318,61 +349,61 @@ const FAMILIES = {
 } as const satisfies Record<string, Blueprint>;
 
 interface Layout {
-  /** Lays out one series for every combination of the labels' values; gives the first cell. */
-  block(
-    family: Blueprint,
-    labels: readonly (readonly [name: string, values: readonly string[]])[],
-    sparse?: (value: string) => boolean,
-  ): number;
+  /** Lays out one series for every combination of the labels' values, the last turning fastest; gives the first cell. */
+  block(family: Blueprint, labels: readonly Dimension[], sparse?: boolean): number;
   families(): readonly MeterFamily[];
   cells(): number;
   /** Without the status codes. */
   series(): number;
 }
 
+type Dimension = readonly [name: string, values: readonly string[]];
+
 function createLayout(): Layout {
-  const families = new Map<Blueprint, MeterSeries[]>(Object.values(FAMILIES).map((family) => [family, []]));
+  const families = new Map<Blueprint, Run[]>(Object.values(FAMILIES).map((family) => [family, []]));
   let cells = 0;
   let lines = 0;
   return {
-    block(family, labels, sparse = () => false) {
+    block(family, labels, sparse = false) {
       const first = cells;
-      for (const combination of combinations(labels)) {
-        const last = combination.at(-1)?.[1] ?? '';
-        families.get(family)?.push({ labels: combination, at: cells, sparse: sparse(last) });
-        cells += family.bounds === null ? 1 : family.bounds.length + 2;
-        if (family !== FAMILIES.codes) lines += family.bounds === null ? 1 : family.bounds.length + 3;
+      const last = labels.at(-1) ?? null;
+      for (const combination of combinations(labels.slice(0, -1))) {
+        families.get(family)?.push({ labels: combination, last, at: cells, sparse });
+        const series = last?.[1].length ?? 1;
+        cells += series * cellsPerSeries(family);
+        // Buckets, the one for all above, sum and count.
+        if (family !== FAMILIES.codes)
+          lines += series * (family.bounds === null ? 1 : family.bounds.length + 3);
       }
       return first;
     },
-    families: () => [...families].map(([{ name, help, bounds }, series]) => ({ name, help, bounds, series })),
+    families: () => [...families].map(([family, runs]) => ({ ...family, runs })),
     cells: () => cells,
     series: () => lines,
   };
+}
+
+function cellsPerSeries({ bounds }: Pick<MeterFamily, 'bounds'>): number {
+  return bounds === null ? 1 : bounds.length + 2;
 }
 
 function groupCells(layout: Layout, name: string, route: string, sparse = false): GroupCells {
   const group = ['group', [name]] as const;
   const arms = [group, ['side', SIDES], ['role', ROLES]] as const;
   const served = ['side', SERVED] as const;
-  const hidden = () => sparse;
   return {
     routes: new Map(),
     otherRoute: routeCells(layout, name, route, route === OVERFLOW),
-    durations: layout.block(FAMILIES.durations, [group, served], hidden),
-    upstream: layout.block(FAMILIES.upstream, [...arms, ['outcome', OUTCOMES]], hidden),
-    upstreamDurations: layout.block(FAMILIES.upstreamDurations, arms, hidden),
-    codes: layout.block(FAMILIES.codes, [group, served, ['code', CODES]], () => true),
-    fallbacks: layout.block(
-      FAMILIES.fallbacks,
-      [group, ['cause', CAUSES]],
-      (cause) => sparse || !cause.startsWith('UPSTREAM_'),
-    ),
-    decisions: layout.block(FAMILIES.decisions, [group, ['reason', keysOf(REASON_AT)]], hidden),
-    withoutUnit: layout.block(FAMILIES.withoutUnit, [group], hidden),
-    copies: layout.block(FAMILIES.copies, [group, ['result', COPY_RESULTS]], hidden),
-    skips: layout.block(FAMILIES.skips, [group, ['reason', keysOf(SKIPS)]], hidden),
-    comparisons: layout.block(FAMILIES.comparisons, [group, ['outcome', COMPARED]], hidden),
+    durations: layout.block(FAMILIES.durations, [group, served], sparse),
+    upstream: layout.block(FAMILIES.upstream, [...arms, ['outcome', OUTCOMES]], sparse),
+    upstreamDurations: layout.block(FAMILIES.upstreamDurations, arms, sparse),
+    codes: layout.block(FAMILIES.codes, [group, served, ['code', CODES]], true),
+    fallbacks: layout.block(FAMILIES.fallbacks, [group, ['cause', CAUSES]], sparse),
+    decisions: layout.block(FAMILIES.decisions, [group, ['reason', keysOf(REASON_AT)]], sparse),
+    withoutUnit: layout.block(FAMILIES.withoutUnit, [group], sparse),
+    copies: layout.block(FAMILIES.copies, [group, ['result', COPY_RESULTS]], sparse),
+    skips: layout.block(FAMILIES.skips, [group, ['reason', keysOf(SKIPS)]], sparse),
+    comparisons: layout.block(FAMILIES.comparisons, [group, ['outcome', COMPARED]], sparse),
   };
 }
 
@@ -385,7 +416,7 @@ function routeCells(layout: Layout, group: string, route: string, sparse: boolea
       ['side', SERVED],
       ['outcome', OUTCOMES],
     ],
-    () => sparse,
+    sparse,
   );
 }
 
@@ -416,7 +447,7 @@ function placed(
   return byName;
 }
 
-function combinations(labels: readonly (readonly [string, readonly string[]])[]): readonly Labels[] {
+function combinations(labels: readonly Dimension[]): readonly Labels[] {
   return labels.reduce<readonly Labels[]>(
     (before, [name, values]) =>
       before.flatMap((left) => values.map((value): Labels => [...left, [name, value]])),
@@ -445,9 +476,9 @@ function rank<K extends string>(of: ReadonlyMap<K, number>, value: K): number {
   return of.get(value) ?? 0;
 }
 
-/** Exact where the product of floats is not: bounds are whole microseconds. */
-function milliseconds(seconds: number): number {
-  return Math.round(seconds * 1_000_000) / 1_000;
+/** Whole ones: whoever adds them up, in whatever order, gets the same sum. */
+function microseconds(ms: number): number {
+  return ms > 0 ? Math.round(ms * 1_000) : 0;
 }
 
 function servedAt(side: Side | null): number {

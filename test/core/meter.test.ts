@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../router/core/errors.ts';
-import { createMeter, type Meter, type MeterGroup } from '../../router/core/meter.ts';
+import { createMeter, type Meter, type MeterGroup, seriesOf } from '../../router/core/meter.ts';
 import { OUTCOMES } from '../../router/core/outcome.ts';
 import type { Observation, SkipReason } from '../../router/core/types.ts';
+import { counted } from '../helpers/counted.ts';
 
 const GROUPS: readonly MeterGroup[] = [
   { name: 'orders', routes: ['GET /orders/:id', 'POST /orders'] },
@@ -34,20 +35,6 @@ const UNROUTED: Observation = {
   assigned: 'legacy',
   served: 'legacy',
 };
-
-/** Counters and counts of histograms above 0, as `name{values of the labels}`. */
-function counted(meter: Meter): Record<string, number> {
-  const above: Record<string, number> = {};
-  for (const { name, bounds, series } of meter.families) {
-    for (const { labels, at } of series) {
-      const cells = bounds === null ? 1 : bounds.length + 1;
-      let sum = 0;
-      for (let i = 0; i < cells; i += 1) sum += meter.value(at + i);
-      if (sum > 0) above[`${name.replace('fig_', '')}{${labels.map(([, value]) => value).join()}}`] = sum;
-    }
-  }
-  return above;
-}
 
 function countsOf(...observations: readonly Partial<Observation>[]): Record<string, number> {
   const meter = createMeter(GROUPS);
@@ -125,11 +112,13 @@ describe('a request', () => {
 });
 
 describe('a histogram', () => {
-  const family = (meter: Meter) => meter.families.find(({ name }) => name === 'fig_request_duration_seconds');
   const bucketsOf = (durationMs: number): readonly number[] => {
     const meter = createMeter(GROUPS);
     meter.observed({ ...SERVED, durationMs });
-    const series = family(meter)?.series.find(({ labels }) => labels.join() === 'group,orders,side,service');
+    const family = meter.families.find(({ name }) => name === 'fig_request_duration_seconds');
+    if (family === undefined) throw new Error('there is no such family');
+    const wanted = 'group,orders,side,service';
+    const series = [...seriesOf(family, meter.value)].find(({ labels }) => labels.join() === wanted);
     return Array.from({ length: 16 }, (_, i) => meter.value((series?.at ?? 0) + i));
   };
 
@@ -202,16 +191,19 @@ describe('a copy', () => {
 });
 
 describe('the limit of series', () => {
+  const any = () => 1;
   const many = (groups: number, routes: number): readonly MeterGroup[] =>
     Array.from({ length: groups }, (_, g) => ({
       name: `g${g}`,
       routes: Array.from({ length: routes }, (__, r) => `GET /g${g}/r${r}`),
     }));
+  /** Lines that a meter can come to, status codes apart: `any` makes every series worth its lines. */
   const lines = (meter: Meter) =>
     meter.families
       .filter(({ name }) => name !== 'fig_responses_total')
       .reduce(
-        (sum, { bounds, series }) => sum + series.length * (bounds === null ? 1 : bounds.length + 3),
+        (sum, family) =>
+          sum + [...seriesOf(family, any)].length * (family.bounds === null ? 1 : family.bounds.length + 3),
         0,
       );
 
@@ -293,12 +285,13 @@ describe('several meters', () => {
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('count'), at: fc.nat(2), count }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('send'), from: fc.integer({ min: 1, max: 2 }) }) },
   );
-  const totals = (meter: Meter) =>
-    meter.families.flatMap(({ bounds, series }) =>
-      series.flatMap(({ at }) =>
-        Array.from({ length: bounds === null ? 1 : bounds.length + 2 }, (_, i) => meter.value(at + i)),
-      ),
-    );
+  const totals = (meter: Meter) => {
+    let cells = 0;
+    for (const family of meter.families)
+      for (const { at } of seriesOf(family, () => 1))
+        cells = Math.max(cells, at + (family.bounds === null ? 1 : family.bounds.length + 2));
+    return Array.from({ length: cells }, (_, at) => meter.value(at));
+  };
 
   test('have the totals of one, however counting and sending are interleaved', () => {
     fc.assert(
