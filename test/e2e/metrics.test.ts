@@ -1,7 +1,8 @@
+import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { type Exposition, parseExposition } from '../helpers/exposition.ts';
 import { adminClient, ordersConfig, twoSides, up } from '../helpers/fig.ts';
-import { eventually } from '../helpers/world.ts';
+import { eventually, webServer } from '../helpers/world.ts';
 
 async function scrape(admin: string | null): Promise<Exposition> {
   const answer = await fetch(`${admin}/metrics`);
@@ -52,4 +53,18 @@ test('a proxy that runs is alive and says what its readiness depends on', async 
   expect((await fetch(`${admin}/livez`)).status).toBe(200);
   const text = await (await fetch(`${admin}/readyz?verbose`)).text();
   expect(text).toBe('[+]config ok\n[+]snapshot ok\n[+]listening ok\n[+]draining ok\nreadyz check passed\n');
+});
+
+test('a proxy that shuts down is not ready while it answers what is in flight', async () => {
+  const held = Promise.withResolvers<ServerResponse>();
+  const { origin } = await webServer((_request, response) => held.resolve(response));
+  const { traffic, admin, stop } = await up(ordersConfig({ legacy: origin, service: origin }));
+  const answer = fetch(`${traffic}/slow`);
+  const response = await held.promise;
+  const stopped = stop();
+  const readiness = await fetch(`${admin}/readyz`);
+  expect([readiness.status, await readiness.text()]).toEqual([503, 'the proxy is shutting down\n']);
+  response.end('done');
+  expect(await (await answer).text()).toBe('done');
+  await stopped;
 });
