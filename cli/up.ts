@@ -3,6 +3,7 @@ import { ConfigError, findConfig, loadConfig } from '../router/config.ts';
 import { type Running, startUp } from '../router/main.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { print, say } from './ui.ts';
+import { version } from './version.ts';
 
 interface UpOptions {
   readonly config?: string;
@@ -29,7 +30,10 @@ export function addUp(program: Command): void {
             'fig proxy --legacy URL needs none',
           );
         const settings = await loadConfig(file, process.env, today);
-        return startUp(options.data === undefined ? settings : { ...settings, data: options.data });
+        return startUp(
+          options.data === undefined ? settings : { ...settings, data: options.data },
+          version(),
+        );
       });
     });
 }

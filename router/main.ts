@@ -18,9 +18,11 @@ import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
 import { explain } from './control/explain.ts';
 import { createKills } from './control/kills.ts';
+import { createMetrics } from './control/metrics.ts';
 import { createRouting } from './control/routing.ts';
 import { groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
+import { createMeter } from './core/meter.ts';
 import type { Clock, FlagReader, FlagWriter, Ledger, Log } from './core/ports.ts';
 import { buildSnapshot } from './core/snapshot.ts';
 import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './data-folder.ts';
@@ -55,15 +57,18 @@ const KILL_AGAIN_MS = 1_000;
 const LOOP_LATE_MS = 20;
 const LOOP_RESOLUTION_MS = 10;
 
-/** Everything of a configuration in one process. Throws ConfigError, StoreError, LedgerError or the error of a port. */
-export async function startUp(settings: Settings): Promise<Running> {
+/**
+ * Everything of a configuration in one process. `version`: of the program, as metrics say it. Throws ConfigError,
+ * StoreError, LedgerError or the error of a port.
+ */
+export async function startUp(settings: Settings, version = 'unknown'): Promise<Running> {
   const log = createLog();
   const closers: (() => void | Promise<void>)[] = [];
   const stop = async () => {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    return { ...(await assemble(settings, log, closers)), stop };
+    return { ...(await assemble(settings, version, log, closers)), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -100,6 +105,7 @@ export async function startProxy(settings: Settings): Promise<Running> {
 
 async function assemble(
   settings: Settings,
+  version: string,
   log: Log,
   closers: (() => void | Promise<void>)[],
 ): Promise<Omit<Running, 'stop'>> {
@@ -122,7 +128,17 @@ async function assemble(
   const comparisons = createComparisonStore(db);
   const loop = watchLoop(closers);
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
-  const shadow = createShadow({ clock, store: comparisons, log, key: digestKey, overloaded: loop.late });
+  const meter = createMeter(
+    plan.groups.map(({ name, routes }) => ({ name, routes: routes.map((r) => r.label) })),
+  );
+  const shadow = createShadow({
+    clock,
+    store: comparisons,
+    log,
+    meter,
+    key: digestKey,
+    overloaded: loop.late,
+  });
   shadow.start();
   closers.push(() => shadow.stop());
 
@@ -133,7 +149,13 @@ async function assemble(
       flags: reader,
       keyOf,
       shadow,
-      recorder: { observed: traffic.observed, eligible: shadow.eligible },
+      recorder: {
+        observed(observation) {
+          traffic.observed(observation);
+          meter.observed(observation);
+        },
+        eligible: shadow.eligible,
+      },
       clock,
       log,
       nextId: randomUUID,
@@ -196,6 +218,24 @@ async function assemble(
       groups: names.flatMap(statusOf),
     };
   };
+  const metrics = createMetrics({
+    meter,
+    current: routing,
+    ledger,
+    reader,
+    traffic,
+    clock,
+    version,
+    flagFailures() {
+      const { errors: contact, backupFailures: backup } = reader.counts();
+      return { contact, backup };
+    },
+    inFlight: () =>
+      names.map((group) => ({ group, side: 'service', role: 'primary', requests: inFlight(group) })),
+    shadowQueue: shadow.health,
+    loopLagMs: loop.lagMs,
+  });
+  let draining = false;
   const app = createAdminApi({
     token: keptSecret(data, 'admin.token', () => randomSecret('fig_a_')),
     actions,
@@ -226,10 +266,23 @@ async function assemble(
       return rows.length === 0 ? null : { group, id, rows };
     },
     release: (group) => removeFromKillFile(killFile, group, names),
-    notReady: () =>
-      reader.status().data === 'none' && clock.now() - startedAt < READY_WITHOUT_FLAGS_MS
-        ? 'no flag was read yet'
-        : null,
+    metrics: metrics.render,
+    lastTurnAt: loop.lastTurnAt,
+    checks: () => [
+      { name: 'config', problem: null },
+      {
+        name: 'snapshot',
+        problem:
+          reader.status().data === 'none' && clock.now() - startedAt < READY_WITHOUT_FLAGS_MS
+            ? 'no flag was read yet'
+            : null,
+      },
+      { name: 'listening', problem: server.listening || draining ? null : 'no traffic is taken' },
+      { name: 'draining', problem: draining ? 'the proxy is shutting down' : null },
+    ],
+  });
+  closers.push(() => {
+    draining = true;
   });
   adminServer.on('request', app);
   const adminUrl = await listen(adminServer, settings.admin, log);
@@ -347,19 +400,30 @@ function keyOf(id: string): string {
   return hash('sha256', id, 'hex').slice(0, 32);
 }
 
-function watchLoop(closers: (() => void)[]): { late(): boolean } {
+interface Loop {
+  /** Whether there is no time for copies. */
+  late(): boolean;
+  /** 99th percentile of the last second, ms. */
+  lagMs(): number;
+  /** Monotonic, ms; a second old at most while the loop turns. */
+  lastTurnAt(): number;
+}
+
+function watchLoop(closers: (() => void)[]): Loop {
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
-  let late = false;
+  let lagMs = 0;
+  let lastTurnAt = clock.now();
   const timer = setInterval(() => {
-    late = delay.percentile(99) / 1e6 - LOOP_RESOLUTION_MS > LOOP_LATE_MS;
+    lagMs = Math.max(0, delay.percentile(99) / 1e6 - LOOP_RESOLUTION_MS);
+    lastTurnAt = clock.now();
     delay.reset();
   }, 1_000);
   closers.push(() => {
     clearInterval(timer);
     delay.disable();
   });
-  return { late: () => late };
+  return { late: () => lagMs > LOOP_LATE_MS, lagMs: () => lagMs, lastTurnAt: () => lastTurnAt };
 }
 
 function createLog(): Log {

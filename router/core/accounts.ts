@@ -26,6 +26,8 @@ export interface Ending {
   readonly served: Side | null;
   readonly fellBack: boolean;
   readonly durationMs: number;
+  /** From the first dispatch to the last byte of an answer, or to what ended it. */
+  readonly upstreamMs: number;
 }
 
 /** What of a forwarded request the accounts are about. */
@@ -155,6 +157,7 @@ export function createAccounts(
         outcome: ending.outcome,
         status: ending.status,
         durationMs: ending.durationMs,
+        upstreamMs: ending.upstreamMs,
         unsafe: !isSafe(admitted.method),
       });
       const copy = copies === null ? null : copies.finish({ ...ending, side });
@@ -174,6 +177,7 @@ export function createAccounts(
         outcome,
         status,
         durationMs,
+        upstreamMs: null,
         unsafe: !isSafe(method),
       });
     },

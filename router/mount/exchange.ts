@@ -98,6 +98,8 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
   /** Nothing but the end of the connection tells the client where the answer ends. */
   let endsWithConnection = false;
   let ended = false;
+  const dispatchedAt = deps.clock.now();
+  let receivedAt: number | null = null;
 
   res.on('close', clientLeft);
   send(false);
@@ -245,6 +247,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     });
     answer.on('end', () => {
       if (ended || !answer.complete) return;
+      receivedAt = deps.clock.now();
       deadline.arm(options.clientWriteStallMs, 'CLIENT_SLOW');
       res.end();
       // An answer that came before the request was out leaves a connection nobody can use again.
@@ -356,7 +359,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     if (ended) return;
     ended = true;
     deadline.clear();
-    const durationMs = deps.clock.now() - given.startedAt;
+    const now = deps.clock.now();
     const shown = outcome === 'CLIENT_GONE' && status === 0 ? ERRORS.CLIENT_GONE.status : status;
     // Whatever came after a fallback must not hide from the judge what the service did.
     deps.ended(given, {
@@ -364,7 +367,8 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
       status: shown,
       served,
       fellBack: fault !== null,
-      durationMs,
+      durationMs: now - given.startedAt,
+      upstreamMs: (receivedAt ?? now) - dispatchedAt,
     });
   }
 }

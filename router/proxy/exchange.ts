@@ -75,7 +75,9 @@ export class Exchange {
   #answerIdleMs = 0;
   /** The connection to the client ends behind the answer. */
   #close = false;
-  #tunnelled = 0;
+  /** Monotonic ms: when a side was first asked, and when its last byte came (0: it has not). */
+  #askedAt = 0;
+  #upstreamEndedAt = 0;
   readonly #totalAt: number;
 
   constructor(client: ClientConnection, engine: Engine, given: Given) {
@@ -110,6 +112,7 @@ export class Exchange {
   start(): void {
     this.#engine.inFlight += 1;
     this.#engine.accounts.began(this.#given.choice);
+    this.#askedAt = this.#engine.deps.clock.now();
     this.#take(false);
   }
 
@@ -259,6 +262,7 @@ export class Exchange {
     if (this.#phase !== 'relay') return;
     const { admitted } = this.#given;
     this.#upstream = null;
+    this.#upstreamEndedAt = this.#engine.deps.clock.now();
     if (this.#sent === 'chunked') {
       const sent = acceptsTrailers(admitted.fields) ? trailerFields(trailers, admitted.fields) : [];
       this.#client.out.text(lastChunk(sent));
@@ -278,7 +282,7 @@ export class Exchange {
 
   /** A 101: the two connections become a tunnel, or null when nobody asked for that. */
   switched(head: AnswerHead, minor: '0' | '1', upstream: UpstreamConnection): Tunnel | null {
-    const { admitted, choice, startedAt } = this.#given;
+    const { admitted, choice } = this.#given;
     if (!admitted.upgrade || !switchesToWebSocket(head)) return null;
     const { options, tunnels, deps } = this.#engine;
     const fields = [...answerFields(204, head.fields, this.#target, '')];
@@ -287,7 +291,8 @@ export class Exchange {
     this.#client.out.flush();
     this.#phase = 'tunnel';
     this.#status = 101;
-    this.#tunnelled = deps.clock.now() - startedAt;
+    // The life of a tunnel is no latency.
+    this.#upstreamEndedAt = deps.clock.now();
     const group = this.#side === 'service' ? choice.group : null;
     const tunnel: Tunnel = new Tunnel(
       this.#given.requestId,
@@ -391,7 +396,8 @@ export class Exchange {
     this.#client.disarm();
     const { accounts, deps } = this.#engine;
     this.#engine.inFlight -= 1;
-    const durationMs = this.#status === 101 ? this.#tunnelled : deps.clock.now() - this.#given.startedAt;
+    const now = this.#status === 101 ? this.#upstreamEndedAt : deps.clock.now();
+    const upstreamEndedAt = this.#upstreamEndedAt === 0 ? now : this.#upstreamEndedAt;
     const { admitted, choice } = this.#given;
     accounts.ended(
       { admitted, choice, copies: this.#copies },
@@ -401,7 +407,8 @@ export class Exchange {
         status: outcome === 'CLIENT_GONE' && this.#status === 0 ? ERRORS.CLIENT_GONE.status : this.#status,
         served,
         fellBack: this.#fault !== null,
-        durationMs,
+        durationMs: now - this.#given.startedAt,
+        upstreamMs: upstreamEndedAt - this.#askedAt,
       },
     );
   }

@@ -20,4 +20,4 @@ const proxy = createProxy(
   { ...PROXY_DEFAULTS, upstreamHeadMs: 3_000, upstreamBodyIdleMs: 3_000, requestBodyBytesMax: 1_073_741_824 },
 );
 console.log(await proxy.listen({ host: '127.0.0.1', port: Number(port), reusePort: false }));
-process.on("SIGINT", () => process.exit(0));
+process.on('SIGINT', () => process.exit(0));
