@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { isToken } from '../core/grammar.ts';
+import { knownName } from '../core/names.ts';
 import type { Fields } from '../core/types.ts';
 import { type FieldFaults, fieldFaults, readFields } from './fields.ts';
 import type { AnswerFraming } from './framing.ts';
@@ -29,6 +30,7 @@ interface Faults extends FieldFaults {
   readonly extension: Refusal;
   readonly end: Refusal;
   readonly trailer: Refusal;
+  readonly framing: Refusal;
 }
 
 function faultsOf(code: ErrorCode): Faults {
@@ -38,11 +40,15 @@ function faultsOf(code: ErrorCode): Faults {
     extension: { code, why: 'a chunk extension that is none, or too long', rfc: 'RFC 9112 §7.1.1' },
     end: { code, why: 'chunk data that does not end in CRLF', rfc: 'RFC 9112 §7.1' },
     trailer: { code, why: 'the trailers are too large', rfc: 'RFC 9112 §7.1.2' },
+    framing: { code, why: 'a trailer that frames a message or closes a connection', rfc: 'RFC 9110 §6.5.1' },
   };
 }
 
 const FAULTS = { client: faultsOf('CLIENT_BODY_SYNTAX'), upstream: faultsOf('UPSTREAM_BODY_SYNTAX') };
 const NO_TRAILERS: Fields = [];
+const FRAMING: ReadonlySet<string> = new Set([
+  ...['content-length', 'transfer-encoding', 'connection', 'proxy-connection'],
+]);
 const QUOTED = /^"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"$/;
 
 /**
@@ -164,21 +170,24 @@ export class BodyReader {
 
   #trailer(bytes: Buffer, at: number): number {
     const known = this.#text.length;
-    const until = Math.min(bytes.length, at + TRAILER_BYTES_MAX + 1 - known);
+    const until = Math.min(bytes.length, at + TRAILER_BYTES_MAX - known);
     const text = this.#text + bytes.toString('latin1', at, until);
     const trailers: string[] = [];
     const end = readFields(text, 0, TRAILER_LINES_MAX, this.#faults, trailers);
+    if (end === MORE) {
+      this.#text = text;
+      if (text.length === TRAILER_BYTES_MAX) this.fault = this.#faults.trailer;
+      return until;
+    }
     if (isRefusal(end)) {
       this.fault = end;
       return at;
     }
-    if (end === MORE) {
-      this.#text = text;
-      if (text.length > TRAILER_BYTES_MAX) this.fault = this.#faults.trailer;
-      return until;
+    if (trailers.some((name, i) => i % 2 === 0 && isFraming(name))) this.fault = this.#faults.framing;
+    else {
+      this.trailers = trailers;
+      this.done = true;
     }
-    this.trailers = trailers;
-    this.done = true;
     return at + end - known;
   }
 
@@ -186,6 +195,12 @@ export class BodyReader {
     if (byte === expected) this.#state = next;
     else this.fault = otherwise;
   }
+}
+
+/** Some readers obey these in trailers, and then see the next message elsewhere or not at all. */
+function isFraming(name: string): boolean {
+  const known = knownName(name)?.name;
+  return known !== undefined && FRAMING.has(known);
 }
 
 /** `name`, `name=token` or `name="quoted"`, split by `;`. White space, on which parsers disagree, is refused. */

@@ -1,12 +1,10 @@
 import type { ErrorCode } from '../core/errors.ts';
-import { tokenEnd, valueEnd } from '../core/grammar.ts';
+import { tokenEnd, trimmedSlice, valueEnd } from '../core/grammar.ts';
 import { MORE, type More, type Refusal } from './refusal.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
 const COLON = 0x3a;
-const SP = 0x20;
-const HTAB = 0x09;
 
 /** The refusals of one kind of section (request head, answer head, trailers). */
 export interface FieldFaults {
@@ -54,19 +52,14 @@ export function readFields(
     if (text.charCodeAt(end) !== CR) return faults.value;
     if (end + 1 === text.length) return MORE;
     if (text.charCodeAt(end + 1) !== LF) return faults.value;
-    into.push(text.slice(at, colon), trimmed(text, colon + 1, end));
+    into.push(text.slice(at, colon), trimmedSlice(text, colon + 1, end));
     at = end + 2;
   }
 }
 
-function trimmed(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
-  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
-  return text.slice(start, end);
-}
-
-function isSpace(code: number): boolean {
-  return code === SP || code === HTAB;
+/** Index of the first byte at or after `from` that no request target may have. */
+export function visibleEnd(text: string, from: number): number {
+  let at = from;
+  for (let code = text.charCodeAt(at); code > 0x20 && code < 0x7f; code = text.charCodeAt(at)) at += 1;
+  return at;
 }
