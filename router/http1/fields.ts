@@ -5,6 +5,9 @@ import { MORE, type More, type Refusal } from './refusal.ts';
 const CR = 0x0d;
 const LF = 0x0a;
 const COLON = 0x3a;
+const SP = 0x20;
+const HTAB = 0x09;
+const CODING = 'transfer-encoding';
 
 /** The refusals of one kind of section (request head, answer head, trailers). */
 export interface FieldFaults {
@@ -26,7 +29,7 @@ export function fieldFaults(syntax: ErrorCode, large: ErrorCode): FieldFaults {
 /**
  * Reads field lines from `from` up to and including the empty line, and pushes name, value, name, value … to `into`.
  * Gives the offset behind the empty line. Strict: lines end in CRLF, nothing folds, nothing stands before a colon,
- * values are trimmed of SP and HTAB. What is refused is refused at its first wrong byte, however the bytes were cut.
+ * values are trimmed of SP and HTAB (no HTAB may follow a transfer coding). What is refused is refused at its first wrong byte, however the bytes were cut.
  */
 export function readFields(
   text: string,
@@ -52,9 +55,17 @@ export function readFields(
     if (text.charCodeAt(end) !== CR) return faults.value;
     if (end + 1 === text.length) return MORE;
     if (text.charCodeAt(end + 1) !== LF) return faults.value;
+    if (colon - at === CODING.length && hidesCoding(text, at, colon, end)) return faults.value;
     into.push(text.slice(at, colon), trimmedSlice(text, colon + 1, end));
     at = end + 2;
   }
+}
+
+/** llhttp, and so every node server, does not know `chunked` with HTAB behind it: the message would end elsewhere. */
+function hidesCoding(text: string, at: number, colon: number, end: number): boolean {
+  let last = end - 1;
+  while (text.charCodeAt(last) === SP) last -= 1;
+  return text.charCodeAt(last) === HTAB && text.slice(at, colon).toLowerCase() === CODING;
 }
 
 /** Index of the first byte at or after `from` that no request target may have. */

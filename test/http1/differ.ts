@@ -33,15 +33,14 @@ export async function differences(seeds: readonly Seed[]): Promise<Difference[]>
   });
 }
 
-function shown(bytes: string, messages: readonly Message[]): string {
-  let text = '';
-  let at = 0;
-  for (const message of messages) {
-    if (KNOWN_METHODS.has(message.method)) continue;
-    text += bytes.slice(at, message.at) + STAND_IN;
-    at = message.at + message.method.length;
+/** The bytes in pieces that begin with a message: of a piece with an upgrade it ignores, node drops the rest. */
+function shown(bytes: string, messages: readonly Message[]): string[] {
+  const pieces = [bytes.slice(0, messages[0]?.at)];
+  for (const [i, { at, method }] of messages.entries()) {
+    const piece = bytes.slice(at, messages[i + 1]?.at);
+    pieces.push(KNOWN_METHODS.has(method) ? piece : STAND_IN + piece.slice(method.length));
   }
-  return text + bytes.slice(at);
+  return pieces;
 }
 
 function disagreement(ours: Reading, oracle: OracleReading, side: Seed['side']): string | null {

@@ -21,7 +21,7 @@ export interface OracleReading {
   readonly fault: string | null;
 }
 
-/** One connection in memory: hears `bytes` and then FIN; what is written to it goes nowhere. */
+/** One connection in memory: hears piece by piece and then FIN; what is written to it goes nowhere. */
 class Wire extends Duplex {
   readonly seen: (() => OracleMessage)[] = [];
   fault: string | null = null;
@@ -32,8 +32,8 @@ class Wire extends Duplex {
     done();
   }
 
-  hears(bytes: string): void {
-    if (bytes !== '') this.push(Buffer.from(bytes, 'latin1'));
+  hears(pieces: readonly string[]): void {
+    for (const piece of pieces) if (piece !== '') this.push(Buffer.from(piece, 'latin1'));
     this.push(null);
   }
 
@@ -67,12 +67,12 @@ server.on('clientError', (error, socket) => {
   if (socket instanceof Wire) socket.fails(error);
 });
 
-/** The requests in each of `streams`. */
-export async function oracleRequests(streams: readonly string[]): Promise<OracleReading[]> {
-  return inBatches(streams, (bytes) => {
+/** The requests in each of `streams`, which come in pieces. */
+export async function oracleRequests(streams: readonly (readonly string[])[]): Promise<OracleReading[]> {
+  return inBatches(streams, (pieces) => {
     const wire = new Wire();
     server.emit('connection', wire);
-    wire.hears(bytes);
+    wire.hears(pieces);
     return wire;
   });
 }
@@ -104,7 +104,7 @@ export async function oracleAnswers(
     });
     request.on('error', (error) => wire.fails(error));
     request.end();
-    wire.hears(bytes);
+    wire.hears([bytes]);
     return wire;
   });
 }
