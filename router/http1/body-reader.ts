@@ -2,9 +2,9 @@ import type { ErrorCode } from '../core/errors.ts';
 import { isToken } from '../core/grammar.ts';
 import { knownName } from '../core/names.ts';
 import type { Fields } from '../core/types.ts';
-import { type FieldFaults, fieldFaults, readFields } from './fields.ts';
+import { type FieldFaults, fieldFaults, readFields, readSection } from './fields.ts';
 import type { AnswerFraming } from './framing.ts';
-import { isRefusal, MORE, type Refusal } from './refusal.ts';
+import { isRefusal, MORE, type More, type Refusal } from './refusal.ts';
 
 /** Gets decoded body bytes as ranges of the slice that is being read. */
 export interface BodySink {
@@ -170,25 +170,32 @@ export class BodyReader {
 
   #trailer(bytes: Buffer, at: number): number {
     const known = this.#text.length;
-    const until = Math.min(bytes.length, at + TRAILER_BYTES_MAX - known);
+    const until = Math.min(bytes.length, at + TRAILER_BYTES_MAX + 1 - known);
     const text = this.#text + bytes.toString('latin1', at, until);
-    const trailers: string[] = [];
-    const end = readFields(text, 0, TRAILER_LINES_MAX, this.#faults, trailers);
-    if (end === MORE) {
+    const section = readSection(
+      text,
+      TRAILER_BYTES_MAX,
+      (part) => this.#trailers(part),
+      this.#faults.trailer,
+    );
+    if (section === MORE) {
       this.#text = text;
-      if (text.length === TRAILER_BYTES_MAX) this.fault = this.#faults.trailer;
       return until;
     }
-    if (isRefusal(end)) {
-      this.fault = end;
+    if (isRefusal(section)) {
+      this.fault = section;
       return at;
     }
-    if (trailers.some((name, i) => i % 2 === 0 && isFraming(name))) this.fault = this.#faults.framing;
-    else {
-      this.trailers = trailers;
-      this.done = true;
-    }
-    return at + end - known;
+    this.trailers = section.fields;
+    this.done = true;
+    return at + section.end - known;
+  }
+
+  #trailers(text: string): { readonly fields: Fields; readonly end: number } | More | Refusal {
+    const fields: string[] = [];
+    const end = readFields(text, 0, TRAILER_LINES_MAX, this.#faults, fields);
+    if (end === MORE || isRefusal(end)) return end;
+    return fields.some((name, i) => i % 2 === 0 && isFraming(name)) ? this.#faults.framing : { fields, end };
   }
 
   #expect(byte: number, expected: number, next: State, otherwise: Refusal): void {

@@ -26,6 +26,31 @@ export function fieldFaults(syntax: ErrorCode, large: ErrorCode): FieldFaults {
   };
 }
 
+/** Up to here a section is read anew with every byte that comes, and refused at its first wrong one. */
+const EAGER_BYTES = 1_024;
+const SECTION_END = '\r\n\r\n';
+
+/**
+ * Reads the head or the trailers at the beginning of `text`, with `large` when they do not end within `bytesMax`. A
+ * long section is read when its end is there, so that it may come byte by byte without being read as often; the
+ * result does not depend on how it came.
+ */
+export function readSection<T extends object>(
+  text: string,
+  bytesMax: number,
+  read: (text: string) => T | More | Refusal,
+  large: Refusal,
+): T | More | Refusal {
+  const eager = Math.min(EAGER_BYTES, bytesMax);
+  const early = read(text.length > eager ? text.slice(0, eager) : text);
+  if (early !== MORE || text.length <= eager) return early;
+  if (text.length > bytesMax) {
+    const result = read(text.slice(0, bytesMax));
+    return result === MORE ? large : result;
+  }
+  return text.includes(SECTION_END, eager - SECTION_END.length + 1) ? read(text) : MORE;
+}
+
 /**
  * Reads field lines from `from` up to and including the empty line, and pushes name, value, name, value … to `into`.
  * Gives the offset behind the empty line. Strict: lines end in CRLF, nothing folds, nothing stands before a colon,

@@ -1,6 +1,6 @@
 import type { AnswerHead } from '../core/answer.ts';
 import { valueEnd } from '../core/grammar.ts';
-import { fieldFaults, readFields } from './fields.ts';
+import { fieldFaults, readFields, readSection } from './fields.ts';
 import { persists } from './framing.ts';
 import { isRefusal, MORE, type More, type Refusal } from './refusal.ts';
 
@@ -42,10 +42,7 @@ const LINE = 'HTTP/1.x DDD';
  * is in HTTP/1.0, is refused: the final one could not come. Source: RFC 9112 §4, RFC 9110 §15.2.
  */
 export function readResponseHead(text: string, limits: ResponseLimits): ReadResponse | More | Refusal {
-  const { upstreamHeadBytesMax } = limits;
-  if (text.length <= upstreamHeadBytesMax) return read(text, limits);
-  const result = read(text.slice(0, upstreamHeadBytesMax), limits);
-  return result === MORE ? FAULTS.large : result;
+  return readSection(text, limits.upstreamHeadBytesMax, (part) => read(part, limits), FAULTS.large);
 }
 
 function read(text: string, limits: ResponseLimits): ReadResponse | More | Refusal {

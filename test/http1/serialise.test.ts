@@ -113,7 +113,9 @@ describe('is not written:', () => {
     ['a value', spoiled(text).map((bad) => () => requestText('GET', '/', ['A', bad, 'B', '2']))],
     ['a trailer', spoiled(text).map((bad) => () => lastChunk(['A', bad]))],
   ])('%s with a control byte or more than a byte', (_, arbitrary) => {
-    const property = fc.property(arbitrary, (write) => expect(write).toThrow(SerialiseError));
+    const property = fc.property(arbitrary, (write) => {
+      expect(write).toThrow(SerialiseError);
+    });
     fc.assert(property, RUNS);
   });
 
