@@ -28,10 +28,16 @@ async function site() {
     else if (req.url === '/cookies') res.writeHead(200, { 'set-cookie': ['a=1', 'b=2'] }).end();
     else if (req.url === '/nothing') res.writeHead(204).end();
     else if (req.url === '/wrong') res.writeHead(500).end('broken');
-    else if (req.method === 'POST') req.pipe(res);
+    else if (req.method === 'POST') echo(req, res);
     else res.end(req.url);
   });
   return { upstream, proxy: await startFigProxy(upstream.origin) };
+}
+
+/** Sends a body back once it is whole: an answer before its end would end the upload. */
+function echo(req: http.IncomingMessage, res: http.ServerResponse): void {
+  const pieces: Buffer[] = [];
+  req.on('data', (piece: Buffer) => pieces.push(piece)).on('end', () => res.end(Buffer.concat(pieces)));
 }
 
 /** What `fetch` makes of an answer. */
