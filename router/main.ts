@@ -30,6 +30,7 @@ import { type Kills, readKillFile, removeFromKillFile, watchKillFile } from './k
 import { MOUNT_DEFAULTS } from './mount/options.ts';
 import { createMountServer } from './mount/server.ts';
 import { createMount, type Mount } from './mount.ts';
+import { createReplayer } from './proxy/replayer.ts';
 import { createShadow } from './shadow/shadow.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { openLedger } from './store/ledger.ts';
@@ -138,6 +139,7 @@ async function assemble(
     meter,
     key: digestKey,
     overloaded: loop.late,
+    replayer: createReplayer({ clock, log }),
   });
   shadow.start();
   closers.push(() => shadow.stop());

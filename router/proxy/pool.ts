@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Target } from '../core/types.ts';
-import type { Exchange } from './exchange.ts';
 import type { ProxyOptions } from './options.ts';
+import type { Served } from './served.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
 type PoolOptions = Pick<
@@ -31,7 +31,7 @@ export class Pool {
   readonly #clock: Clock;
   readonly #options: () => PoolOptions;
   readonly #idle: UpstreamConnection[] = [];
-  readonly #waiting: Exchange[] = [];
+  readonly #waiting: Served[] = [];
   #parked: UpstreamConnection[] = [];
   #open = 0;
 
@@ -53,7 +53,7 @@ export class Pool {
    * Gives the exchange a connection by calling its `taken`: at once, or when one is free. `fresh`: a new one;
    * `unsafe`: none that was idle for long. A code: there is neither a connection nor a place in the queue.
    */
-  take(exchange: Exchange, fresh: boolean, unsafe: boolean): ErrorCode | null {
+  take(exchange: Served, fresh: boolean, unsafe: boolean): ErrorCode | null {
     const options = this.options;
     const now = this.#clock.now();
     this.usedAt = now;
@@ -66,7 +66,7 @@ export class Pool {
   }
 
   /** The exchange does not wait any more. */
-  forget(exchange: Exchange): void {
+  forget(exchange: Served): void {
     const at = this.#waiting.indexOf(exchange);
     if (at !== -1) this.#waiting.splice(at, 1);
   }

@@ -80,7 +80,7 @@ export function createRecorder(deps: {
     if (outcome === 'skipped') {
       if (reason !== null) tally.skipped.set(reason, (tally.skipped.get(reason) ?? 0) + 1);
     } else tally[outcome] += 1;
-    const name = JSON.stringify([key.group, key.route, key.shadowed, key.build, key.rules, outcome, reason]);
+    const name = `${nameOf(key)}\n${outcome}\n${reason}`;
     const before = counts.get(name);
     if (before === undefined && counts.size >= COUNTS_MAX) {
       droppedCounts += 1;
@@ -92,7 +92,7 @@ export function createRecorder(deps: {
   }
 
   function addCause(key: EvidenceKey, judged: Extract<Judged, { outcome: 'different' }>): void {
-    const name = JSON.stringify([key.group, key.route, key.shadowed, key.build, key.rules, judged.id]);
+    const name = `${nameOf(key)}\n${judged.id}`;
     const before = causes.get(name);
     if (before === undefined && causes.size >= CAUSES_MAX) {
       droppedCauses += 1;
@@ -148,6 +148,11 @@ export function createRecorder(deps: {
     },
     dropped: () => ({ causes: droppedCauses, counts: droppedCounts, failedFlushes }),
   };
+}
+
+/** No part may have a line end: names come from the configuration, a build from a header field. */
+function nameOf({ group, route, shadowed, build, rules }: EvidenceKey): string {
+  return `${group}\n${route}\n${shadowed}\n${build}\n${rules}`;
 }
 
 const NOTHING: Tally = { eligible: 0, same: 0, ignored: 0, different: 0, pending: 0, skipped: new Map() };
