@@ -331,9 +331,11 @@ function createGroups(ledger: Ledger, names: readonly string[]): void {
   }
 }
 
-function mountOptions(settings: Settings): typeof MOUNT_DEFAULTS {
-  const { trustedProxies, timeouts, limits } = settings;
-  return { ...MOUNT_DEFAULTS, trustedProxies, ...timeouts, ...limits };
+function mountOptions({ proxy }: Settings): typeof MOUNT_DEFAULTS {
+  const { trustedProxies, connectMs, upstreamHeadMs, upstreamBodyIdleMs } = proxy;
+  const { requestBodyBytesMax, shadowBytesMax } = proxy;
+  const given = { trustedProxies, connectMs, upstreamHeadMs, upstreamBodyIdleMs };
+  return { ...MOUNT_DEFAULTS, ...given, requestBodyBytesMax, shadowBytesMax };
 }
 
 /** The sticky key of a raw id: first 32 hex digits of SHA-256 over its UTF-8 form. */

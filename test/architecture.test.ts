@@ -12,7 +12,12 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   { place: 'router/store/', ours: ['router/core/'], packages: ['node:', 'better-sqlite3'] },
   { place: 'router/control/', ours: ['router/core/'], packages: ['node:', 'express', 'zod'] },
   { place: 'router/config-worker.ts', ours: [], packages: ['node:'] },
-  { place: 'router/config.ts', ours: ['router/core/'], packages: ['node:', 'zod'] },
+  { place: 'router/config.ts', ours: ['router/config/'], packages: [] },
+  {
+    place: 'router/config/',
+    ours: ['router/core/', 'router/proxy/options.ts'],
+    packages: ['node:', 'zod'],
+  },
   { place: 'router/define-config.ts', ours: ['router/config.ts'], packages: [] },
   { place: 'router/kill-file.ts', ours: [], packages: ['node:'] },
   { place: 'router/mount.ts', ours: ['router/core/', 'router/mount/'], packages: ['node:', 'http-proxy'] },
