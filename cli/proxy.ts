@@ -29,7 +29,9 @@ export function addProxy(program: Command): void {
     .description(
       'a transparent proxy in front of legacy; no configuration file, nothing is rerouted or stored',
     )
-    .action((options: ProxyOptions) => serve(async () => startProxy(settingsOf(options))));
+    .action((options: ProxyOptions) =>
+      serve(async () => startProxy(settingsOf(options), async () => settingsOf(options))),
+    );
 }
 
 /** Throws CommandFailure or ConfigError; reads the PEM files anew each time. */

@@ -23,6 +23,18 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   { place: 'router/mount.ts', ours: ['router/core/', 'router/mount/'], packages: ['node:', 'http-proxy'] },
   { place: 'router/mount/server.ts', ours: ['router/mount.ts'], packages: ['node:'] },
   { place: 'router/mount/', ours: ['router/core/'], packages: ['node:'] },
+  {
+    place: 'router/processes/',
+    ours: [
+      'router/core/',
+      'router/proxy/',
+      'router/bind.ts',
+      'router/config.ts',
+      'router/data-folder.ts',
+      'flags/push.ts',
+    ],
+    packages: ['node:'],
+  },
   { place: 'router/', ours: ['router/', 'flags/'], packages: ['node:', 'pino'] },
   {
     place: 'flags/server/',

@@ -12,7 +12,7 @@ import type { Actor } from '../core/events.ts';
 import type { Clock, Ledger, Log } from '../core/ports.ts';
 import type { Command } from '../core/rollout.ts';
 import type { Actions, MoveResult } from './act.ts';
-import type { Envelope, ExplainRequest, Explanation, Move, Problem, StatusData } from './api.ts';
+import type { Envelope, ExplainRequest, Explanation, Move, Problem, Reloaded, StatusData } from './api.ts';
 
 export interface AdminDeps {
   /** Bearer token; compared in constant time. */
@@ -29,9 +29,22 @@ export interface AdminDeps {
   cause(group: string, id: string): unknown;
   /** Takes a group out of the kill file, so that its release is not undone at once. */
   release(group: string): void;
+  /** Reads the configuration again: all of it is in force, or none. */
+  reload(): Promise<ReloadResult>;
   /** Null: ready. Otherwise what is missing, in words. */
   notReady(): string | null;
 }
+
+export type ReloadResult =
+  | { readonly kind: 'reloaded'; readonly reloaded: Reloaded }
+  | {
+      readonly kind: 'refused';
+      readonly faults: readonly {
+        readonly path: string;
+        readonly text: string;
+        readonly hint: string | null;
+      }[];
+    };
 
 const BODY_BYTES_MAX = 262_144;
 const FAILED_LOGINS_PER_MINUTE_MAX = 10;
@@ -149,6 +162,16 @@ export function createAdminApi(deps: AdminDeps): Express {
     // A group that left the configuration still has its history; one that never was has none.
     if (group !== null && events.length === 0) return unknownGroup(deps, response, group);
     return reply(response, 'fig.history/1', { events });
+  });
+  app.post('/api/v1/reload', async (_request, response) => {
+    const result = await deps.reload();
+    if (result.kind === 'reloaded') return reply(response, 'fig.reload/1', result.reloaded);
+    const errors = result.faults.map(({ path, text, hint }) => ({
+      pointer: path,
+      detail: hint === null ? text : `${text}; ${hint}`,
+    }));
+    const detail = `nothing was changed: ${errors.length} ${errors.length === 1 ? 'fault' : 'faults'} in the configuration`;
+    return problem(response, 400, 'CONFIG_REFUSED', detail, undefined, errors);
   });
   app.post('/api/v1/explain', (request, response) => {
     const body = explainBody.safeParse(request.body);

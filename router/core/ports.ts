@@ -157,6 +157,26 @@ export interface Recorder {
   eligible(group: string, skipped: SkipReason | null): void;
 }
 
+/** How many of the running data planes have a snapshot in force. */
+export interface Applied {
+  readonly running: number;
+  readonly confirmed: number;
+}
+
+/** One data-plane process, for status. */
+export interface WorkerState {
+  /** 1, 2, 3 … */
+  readonly worker: number;
+  /** Null while there is none. */
+  readonly pid: number | null;
+  readonly state: 'starting' | 'ready' | 'down';
+  /** Revision in force there; null while it is not ready. */
+  readonly snapshot: number | null;
+  /** Requests it and its predecessors have reported. */
+  readonly requests: number;
+  readonly restarts: number;
+}
+
 /** Several happenings of one group by one actor, appended together or not at all. */
 export interface Append {
   readonly group: string;

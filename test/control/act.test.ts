@@ -184,7 +184,7 @@ test('a move decided on an old rev is a conflict and changes nothing', async () 
 
 test('a share that follows from a decision starts its own count of traffic', async () => {
   const plane = await onCanary(10);
-  plane.traffic.observed({
+  plane.observe({
     group: 'orders',
     route: 'GET /orders/:id',
     unit: 'a',

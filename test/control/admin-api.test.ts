@@ -39,6 +39,8 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       ungrouped: 0,
       flags: { ...reader.status(), source: 'embedded', writable: true },
       ledger: { events: ledger.state().seq },
+      workers: [],
+      reload: null,
       groups: [...routing.get().groups.values()].map((group) => groupStatus(group, statusDeps)),
     }),
     explain: (asked) =>
@@ -50,6 +52,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
     causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
     cause: () => null,
     release: () => undefined,
+    reload: async () => ({ kind: 'reloaded', reloaded: { snapshot: 2, added: [], removed: [] } }),
     notReady: () => null,
   };
 }

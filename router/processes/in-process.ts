@@ -1,0 +1,53 @@
+import type { Log } from '../core/ports.ts';
+import type { Snapshot } from '../core/types.ts';
+import type { ProxyOptions } from '../proxy/options.ts';
+import type { PlaneCounts } from './messages.ts';
+import { lead, type Planes, type Sinks } from './planes.ts';
+
+/** What is asked of the data plane of this process. */
+interface Plane {
+  swap(snapshot: Snapshot): void;
+  reconfigure(options: ProxyOptions): void;
+  collect(): PlaneCounts;
+  flush(): void;
+  drain(): Promise<void>;
+}
+
+/** The data plane of this process behind the boundary that several have: the same order, without the pipe. */
+export function createInProcess(
+  plane: Plane,
+  start: () => Promise<number>,
+  sinks: Pick<Sinks, 'counts'>,
+  log: Log,
+): Planes {
+  let running: ReadonlyMap<string, number> = new Map();
+  const collect = () => {
+    const counts = plane.collect();
+    running = counts.proxy.serviceInFlight;
+    sinks.counts(counts);
+  };
+  return {
+    start,
+    swap(snapshot) {
+      // What was counted until now belongs to the state before.
+      collect();
+      plane.swap(snapshot);
+    },
+    applied: async () => ({ running: 1, confirmed: 1 }),
+    reconfigure: plane.reconfigure,
+    collect,
+    flush: plane.flush,
+    inFlight(group) {
+      collect();
+      return running.get(group) ?? 0;
+    },
+    workers: () => [],
+    notReady: () => null,
+    async drain(leadMs) {
+      await lead(leadMs, log);
+      await plane.drain();
+      collect();
+      log.info('drained');
+    },
+  };
+}
