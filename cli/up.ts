@@ -3,6 +3,7 @@ import { ConfigError, findConfig, loadConfig } from '../router/config.ts';
 import { type Running, startUp } from '../router/main.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { print, say } from './ui.ts';
+import { version } from './version.ts';
 
 interface UpOptions {
   readonly config?: string;
@@ -31,7 +32,7 @@ export function addUp(program: Command): void {
           const settings = await loadConfig(file, process.env, new Date().toISOString().slice(0, 10));
           return options.data === undefined ? settings : { ...settings, data: options.data };
         };
-        return startUp(await load(), load);
+        return startUp(await load(), { load, version: version() });
       });
     });
 }

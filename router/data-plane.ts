@@ -1,13 +1,14 @@
 /** One data plane put together: the same in a process of its own and beside the control plane. */
 import { hash, randomUUID } from 'node:crypto';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Clock, ComparisonStore, FlagReader, Log } from './core/ports.ts';
+import { meteredFor } from './core/metering.ts';
+import type { Clock, ComparisonStore, CopyMeter, FlagReader, Log } from './core/ports.ts';
 import { createTally } from './core/tally.ts';
 import type { Snapshot } from './core/types.ts';
+import { watchLoop } from './loop.ts';
 import type { PlaneCounts } from './processes/messages.ts';
 import type { ProxyOptions } from './proxy/options.ts';
 import { createProxy } from './proxy-standin.ts';
-import { createShadow, type Shadow } from './shadow/shadow.ts';
+import { createShadow } from './shadow/shadow.ts';
 
 export interface DataPlaneDeps {
   /** The routing state to begin with. */
@@ -39,17 +40,31 @@ export interface DataPlane {
   drain(): Promise<void>;
 }
 
-/** Copies are shed while the event loop is later than this. */
-const LOOP_LATE_MS = 20;
-const LOOP_RESOLUTION_MS = 10;
+const NO_QUEUE = { waiting: 0, bytes: 0 };
 
 /** Does nothing until `start`. Throws on a trusted proxy that is no CIDR block and on bad TLS material. */
 export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   const { clock, log, flags } = deps;
   let { snapshot } = deps;
-  const loop = watchLoop();
+  const loop = watchLoop(clock);
   const tally = createTally(clock);
-  const shadow = deps.shadow === null ? null : shadowOf(deps.shadow, clock, log, loop.late);
+  let metered = meteredFor(snapshot, null);
+  const meter: CopyMeter = {
+    eligible: (group, skipped) => metered.meter.eligible(group, skipped),
+    replayed: (...copy) => metered.meter.replayed(...copy),
+    compared: (...copy) => metered.meter.compared(...copy),
+  };
+  const shadow =
+    deps.shadow === null
+      ? null
+      : createShadow({
+          clock,
+          log,
+          meter,
+          store: deps.shadow.store,
+          key: deps.shadow.digestKey,
+          overloaded: loop.late,
+        });
   const proxy = createProxy(
     {
       current: { get: () => snapshot },
@@ -57,7 +72,10 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
       keyOf,
       shadow: shadow ?? { busy: () => 'flag-off', offer: () => 'flag-off' },
       recorder: {
-        observed: tally.observed,
+        observed(observation) {
+          tally.observed(observation);
+          metered.meter.observed(observation);
+        },
         eligible: (group, skipped) => shadow?.eligible(group, skipped),
       },
       clock,
@@ -74,9 +92,19 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     },
     swap(next) {
       snapshot = next;
+      metered = meteredFor(next, metered);
     },
     reconfigure: proxy.reconfigure,
-    collect: () => ({ traffic: tally.drain(), proxy: proxy.counts() }),
+    collect() {
+      const changes = metered.meter.drain();
+      return {
+        traffic: tally.drain(),
+        meter: changes === null ? null : { layout: metered.layout, changes },
+        proxy: proxy.counts(),
+        shadowQueue: shadow?.health() ?? NO_QUEUE,
+        loopLagMs: loop.lagMs(),
+      };
+    },
     flush: () => shadow?.flush(),
     async drain() {
       await proxy.drain();
@@ -89,39 +117,4 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
 /** The sticky key of a raw id: first 32 hex digits of SHA-256 over its UTF-8 form. */
 export function keyOf(id: string): string {
   return hash('sha256', id, 'hex').slice(0, 32);
-}
-
-function shadowOf(
-  { digestKey, store }: NonNullable<DataPlaneDeps['shadow']>,
-  clock: Clock,
-  log: Log,
-  overloaded: () => boolean,
-): Shadow {
-  return createShadow({ clock, store, log, key: digestKey, overloaded });
-}
-
-interface Loop {
-  start(): void;
-  late(): boolean;
-  stop(): void;
-}
-
-function watchLoop(): Loop {
-  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  let late = false;
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    start() {
-      delay.enable();
-      timer = setInterval(() => {
-        late = delay.percentile(99) / 1e6 - LOOP_RESOLUTION_MS > LOOP_LATE_MS;
-        delay.reset();
-      }, 1_000);
-    },
-    late: () => late,
-    stop() {
-      clearInterval(timer);
-      delay.disable();
-    },
-  };
 }

@@ -15,9 +15,11 @@ import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
 import { explain } from './control/explain.ts';
 import { createKills } from './control/kills.ts';
+import { createMetrics } from './control/metrics.ts';
 import { createRouting } from './control/routing.ts';
 import { groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
+import { meteredFor } from './core/metering.ts';
 import type { Clock, ComparisonStore, FlagReader, FlagWriter, Ledger, Log } from './core/ports.ts';
 import { buildSnapshot, type RoutingPlan } from './core/snapshot.ts';
 import type { Snapshot } from './core/types.ts';
@@ -25,6 +27,7 @@ import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './dat
 import { createDataPlane, keyOf } from './data-plane.ts';
 import { type Kills, readKillFile, removeFromKillFile, watchKillFile } from './kill-file.ts';
 import { createLog } from './log.ts';
+import { watchLoop } from './loop.ts';
 import { createFleet, type FleetFlags } from './processes/fleet.ts';
 import { createInProcess } from './processes/in-process.ts';
 import {
@@ -55,8 +58,12 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** Reads the same configuration again. Rejects with ConfigError. */
-type Load = () => Promise<Settings>;
+interface Given {
+  /** Reads the same configuration again. Rejects with ConfigError. */
+  readonly load: () => Promise<Settings>;
+  /** Of the program, as metrics say it. */
+  readonly version: string;
+}
 
 const clock: Clock = { now: () => performance.now(), wall: () => Date.now() };
 const FLAG_ENVIRONMENT = 'production';
@@ -68,13 +75,14 @@ const KILL_AGAIN_MS = 1_000;
 
 /**
  * Everything of a configuration: control and traffic in this process, or traffic in `workers` of their own.
- * `load` reads the configuration again. Throws ConfigError, StoreError, LedgerError or the error of a port.
+ * Throws ConfigError, StoreError, LedgerError or the error of a port.
  */
-export async function startUp(settings: Settings, load: Load = async () => settings): Promise<Running> {
+export async function startUp(settings: Settings, given: Partial<Given> = {}): Promise<Running> {
+  const { load = async () => settings, version = 'unknown' } = given;
   const log = createLog();
   const life = createLife(log);
   try {
-    return { ...(await assemble(settings, load, log, life)), stop: life.stop };
+    return { ...(await assemble(settings, { load, version }, log, life)), stop: life.stop };
   } catch (error) {
     await life.closeAll();
     throw error;
@@ -82,7 +90,10 @@ export async function startUp(settings: Settings, load: Load = async () => setti
 }
 
 /** A transparent proxy: no groups, no flags, no data folder. A reload reads its TLS files again. */
-export async function startProxy(settings: Settings, load: Load = async () => settings): Promise<Running> {
+export async function startProxy(
+  settings: Settings,
+  load: Given['load'] = async () => settings,
+): Promise<Running> {
   const log = createLog();
   const life = createLife(log);
   try {
@@ -137,7 +148,7 @@ function createLife(log: Log): Life {
 
 async function assemble(
   settings: Settings,
-  load: Load,
+  { load, version }: Given,
   log: Log,
   life: Life,
 ): Promise<Omit<Running, 'stop'>> {
@@ -156,6 +167,7 @@ async function assemble(
   const routing = createRouting({ plan, ledger });
   const groups = () => [...routing.get().groups.keys()];
   const traffic = createTraffic({ groups, clock });
+  let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
   const workersFile = join(data, 'workers.json');
@@ -165,10 +177,20 @@ async function assemble(
     settings,
     snapshot: routing.get(),
     control: { reader, digestKey, comparisons, killFile, workersFile, leftovers },
-    onCounts: (counts) => traffic.add(counts.traffic),
+    onCounts(counts) {
+      traffic.add(counts.traffic);
+      // Counts of groups and routes that are gone have no place any more.
+      if (counts.meter?.layout === metered.layout) metered.meter.add(counts.meter.changes);
+    },
     log,
   });
-  routing.onSwap(planes.swap);
+  routing.onSwap((snapshot) => {
+    planes.swap(snapshot);
+    metered = meteredFor(snapshot, metered);
+  });
+  const loop = watchLoop(clock);
+  loop.start();
+  life.onClose(loop.stop);
   const converge = createConverge({
     ledger,
     reader,
@@ -196,7 +218,7 @@ async function assemble(
 
   let { proxy } = settings;
   const trafficUrl = await startPlanes(planes, settings, life, () => proxy.drainLeadMs);
-  const { reload, last } = createReload({
+  const { reload, last, inForce } = createReload({
     settings,
     load,
     apply(next) {
@@ -240,6 +262,34 @@ async function assemble(
       groups: groups().flatMap(statusOf),
     };
   };
+  const metrics = createMetrics({
+    meter: {
+      get families() {
+        return metered.meter.families;
+      },
+      value: (at) => metered.meter.value(at),
+    },
+    current: routing,
+    ledger,
+    reader,
+    traffic,
+    clock,
+    version,
+    flagFailures() {
+      const { errors: contact, backupFailures: backup } = reader.counts();
+      return { contact, backup };
+    },
+    inFlight: () =>
+      groups().map((group) => ({
+        group,
+        side: 'service',
+        role: 'primary',
+        requests: planes.inFlight(group),
+      })),
+    shadowQueue: planes.shadowQueue,
+    loopLagMs: planes.loopLagMs,
+    config: inForce,
+  });
   const app = createAdminApi({
     token: keptSecret(data, 'admin.token', () => randomSecret('fig_a_')),
     actions,
@@ -265,11 +315,23 @@ async function assemble(
     },
     release: (group) => removeFromKillFile(killFile, group, groups()),
     reload,
-    notReady() {
-      if (life.ending()) return 'draining';
-      const noFlags = reader.status().data === 'none' && clock.now() - startedAt < READY_WITHOUT_FLAGS_MS;
-      return planes.notReady() ?? (noFlags ? 'no flag was read yet' : null);
+    metrics() {
+      planes.collect();
+      return metrics.render();
     },
+    lastTurnAt: loop.lastTurnAt,
+    checks: () => [
+      { name: 'config', problem: null },
+      {
+        name: 'snapshot',
+        problem:
+          reader.status().data === 'none' && clock.now() - startedAt < READY_WITHOUT_FLAGS_MS
+            ? 'no flag was read yet'
+            : null,
+      },
+      { name: 'listening', problem: planes.notReady() },
+      { name: 'draining', problem: life.ending() ? 'the proxy is shutting down' : null },
+    ],
   });
   adminServer.on('request', app);
   const { host } = settings.admin;

@@ -232,6 +232,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       outcome: ending.outcome,
       status: ending.status,
       durationMs: ending.durationMs,
+      upstreamMs: ending.upstreamMs,
       unsafe: !isSafe(admitted.method),
     });
     const copy = copies?.finish({ ...ending, side }) ?? null;
@@ -272,6 +273,7 @@ export function createMount(deps: MountDeps, given: Partial<MountOptions> = {}):
       outcome,
       status,
       durationMs: deps.clock.now() - startedAt,
+      upstreamMs: null,
       unsafe: !isSafe(req.method ?? ''),
     };
   }

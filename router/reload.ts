@@ -19,6 +19,8 @@ export interface Reload {
   /** All of it or nothing; one at a time. */
   reload(): Promise<ReloadResult>;
   last(): ReloadState | null;
+  /** Whether what was read last is in force, and since when something is, wall time in ms. */
+  inForce(): { readonly ok: boolean; readonly since: number };
 }
 
 /** What sockets, files and processes hang on: it is as it was at the start. */
@@ -27,6 +29,7 @@ const FIXED = ['listen', 'admin', 'workers', 'data', 'flags'] as const;
 export function createReload({ settings, load, apply, clock, log }: ReloadDeps): Reload {
   let current = settings;
   let last: ReloadState | null = null;
+  let since = clock.wall();
   let running: Promise<unknown> = Promise.resolve();
 
   async function once(): Promise<ReloadResult> {
@@ -55,13 +58,16 @@ export function createReload({ settings, load, apply, clock, log }: ReloadDeps):
   return {
     reload() {
       const result = running.then(once).then((done) => {
-        last = { at: new Date(clock.wall()).toISOString(), ok: done.kind === 'reloaded' };
+        const at = clock.wall();
+        last = { at: new Date(at).toISOString(), ok: done.kind === 'reloaded' };
+        if (last.ok) since = at;
         return done;
       });
       running = result;
       return result;
     },
     last: () => last,
+    inForce: () => ({ ok: last?.ok ?? true, since }),
   };
 }
 

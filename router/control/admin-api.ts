@@ -13,6 +13,7 @@ import type { Clock, Ledger, Log } from '../core/ports.ts';
 import type { Command } from '../core/rollout.ts';
 import type { Actions, MoveResult } from './act.ts';
 import type { Envelope, ExplainRequest, Explanation, Move, Problem, Reloaded, StatusData } from './api.ts';
+import { CONTENT_TYPE } from './exposition.ts';
 
 export interface AdminDeps {
   /** Bearer token; compared in constant time. */
@@ -31,8 +32,12 @@ export interface AdminDeps {
   release(group: string): void;
   /** Reads the configuration again: all of it is in force, or none. */
   reload(): Promise<ReloadResult>;
-  /** Null: ready. Otherwise what is missing, in words. */
-  notReady(): string | null;
+  /** The body of `/metrics`. */
+  metrics(): Promise<string>;
+  /** When the event loop last turned, monotonic ms. */
+  lastTurnAt(): number;
+  /** What readiness depends on, in the order it is listed. */
+  checks(): readonly Check[];
 }
 
 export type ReloadResult =
@@ -46,6 +51,14 @@ export type ReloadResult =
       }[];
     };
 
+export interface Check {
+  readonly name: 'config' | 'snapshot' | 'listening' | 'draining';
+  /** Null: passed. Otherwise what is wrong, in words. */
+  readonly problem: string | null;
+}
+
+/** An event loop that has not turned for so long is stuck. */
+const TURN_MS_MAX = 5_000;
 const BODY_BYTES_MAX = 262_144;
 const FAILED_LOGINS_PER_MINUTE_MAX = 10;
 const HISTORY_MAX = 1_000;
@@ -89,18 +102,32 @@ const historyQuery = z.object({
   limit: z.coerce.number().int().min(1).max(HISTORY_MAX).default(50),
 });
 
-/** The admin API: its own listener, loopback only, a token on everything but the health checks. */
+/** The admin API: its own listener, loopback only, a token on everything but health checks and metrics. */
 export function createAdminApi(deps: AdminDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use(loopbackHostOnly);
-  app.get('/livez', (_request, response) => void response.type('text/plain').send('ok\n'));
-  app.get('/readyz', (_request, response) => {
-    const missing = deps.notReady();
+  app.get('/livez', (_request, response) => {
+    const stuck = deps.clock.now() - deps.lastTurnAt() > TURN_MS_MAX;
+    const text = stuck ? `the event loop has not turned for ${TURN_MS_MAX} ms\n` : 'ok\n';
     response
-      .status(missing === null ? 200 : 503)
+      .status(stuck ? 503 : 200)
       .type('text/plain')
-      .send(missing === null ? 'ok\n' : `${missing}\n`);
+      .send(text);
+  });
+  app.get('/readyz', (request, response) => {
+    const checks = deps.checks();
+    const ready = checks.every(({ problem }) => problem === null);
+    const text = 'verbose' in request.query ? verdictOf(checks, ready) : problemsOf(checks, ready);
+    response
+      .status(ready ? 200 : 503)
+      .type('text/plain')
+      .send(text);
+  });
+  app.get('/metrics', async (_request, response) => {
+    const text = await deps.metrics();
+    // Not `send`: it would put the parameters of the type in an order of its own.
+    response.writeHead(200, { 'Content-Type': CONTENT_TYPE, 'Cache-Control': 'no-store' }).end(text);
   });
   app.use(ownOriginOnly);
   app.use(tokenOnly(deps.token, deps.clock));
@@ -182,6 +209,19 @@ export function createAdminApi(deps: AdminDeps): Express {
   app.use((_request, response) => problem(response, 404, 'NOT_FOUND', 'there is no such resource'));
   app.use(failure(deps.log));
   return app;
+}
+
+function problemsOf(checks: readonly Check[], ready: boolean): string {
+  if (ready) return 'ok\n';
+  return checks.flatMap(({ problem }) => (problem === null ? [] : [`${problem}\n`])).join('');
+}
+
+/** Every check on a line of its own, as Kubernetes lists them. */
+function verdictOf(checks: readonly Check[], ready: boolean): string {
+  const lines = checks.map(({ name, problem }) =>
+    problem === null ? `[+]${name} ok\n` : `[-]${name} failed: ${problem}\n`,
+  );
+  return `${lines.join('')}readyz check ${ready ? 'passed' : 'failed'}\n`;
 }
 
 /** A page of a foreign name that resolves to loopback must not reach the API (DNS rebinding): RFC 9110 §15.5.20. */

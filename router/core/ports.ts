@@ -1,6 +1,7 @@
 /** The small ports at which the folders meet; joined in router/main.ts. Each has a complete in-memory twin. */
 import type { Detail, Kind, Severity } from './compare/comparison.ts';
 import type { Actor, Happening, LedgerEvent } from './events.ts';
+import type { Outcome } from './outcome.ts';
 import type { LedgerState } from './rollout.ts';
 import type {
   FlagIntent,
@@ -175,6 +176,14 @@ export interface WorkerState {
   /** Requests it and its predecessors have reported. */
   readonly requests: number;
   readonly restarts: number;
+}
+
+/** Counts what becomes of copies; never throws, never waits. */
+export interface CopyMeter extends Pick<Recorder, 'eligible'> {
+  /** The copy went to this side. `answered`: the beginning of an answer at least came back. */
+  replayed(group: string, side: Side, outcome: Outcome, answered: boolean, durationMs: number): void;
+  /** A copy that was sent is settled; `reason` is set exactly for `skipped`. */
+  compared(group: string, outcome: ComparisonCount['outcome'], reason: SkipReason | null): void;
 }
 
 /** Several happenings of one group by one actor, appended together or not at all. */

@@ -246,6 +246,11 @@ export interface Observation {
   readonly status: number;
   /** Dispatch to the last byte of the answer, monotonic. */
   readonly durationMs: number;
+  /**
+   * From handing the request to the assigned side to the last byte received from the side asked last, monotonic:
+   * a retry and a fallback are part of it. Null when no side was asked.
+   */
+  readonly upstreamMs: number | null;
   /** The method can change something (not GET, HEAD, OPTIONS). */
   readonly unsafe: boolean;
 }

@@ -53,6 +53,8 @@ export interface Ending {
   readonly served: Side | null;
   readonly fellBack: boolean;
   readonly durationMs: number;
+  /** From the first dispatch to the last byte of an answer, or to what ended it. */
+  readonly upstreamMs: number;
 }
 
 export interface ExchangeDeps {
@@ -108,6 +110,8 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
   /** Nothing but the end of the connection tells the client where the answer ends. */
   let endsWithConnection = false;
   let ended = false;
+  const dispatchedAt = deps.clock.now();
+  let receivedAt: number | null = null;
 
   res.on('close', clientLeft);
   send(false);
@@ -255,6 +259,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     });
     answer.on('end', () => {
       if (ended || !answer.complete) return;
+      receivedAt = deps.clock.now();
       deadline.arm(options.clientWriteStallMs, 'CLIENT_SLOW');
       res.end();
       // An answer that came before the request was out leaves a connection nobody can use again.
@@ -366,7 +371,7 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
     if (ended) return;
     ended = true;
     deadline.clear();
-    const durationMs = deps.clock.now() - given.startedAt;
+    const now = deps.clock.now();
     const shown = outcome === 'CLIENT_GONE' && status === 0 ? ERRORS.CLIENT_GONE.status : status;
     // Whatever came after a fallback must not hide from the judge what the service did.
     deps.ended(given, {
@@ -374,7 +379,8 @@ export function startExchange(given: Given, deps: ExchangeDeps): void {
       status: shown,
       served,
       fellBack: fault !== null,
-      durationMs,
+      durationMs: now - given.startedAt,
+      upstreamMs: (receivedAt ?? now) - dispatchedAt,
     });
   }
 }

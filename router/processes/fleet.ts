@@ -39,7 +39,8 @@ interface Slot {
   child: ChildProcess | null;
   state: 'starting' | 'ready' | 'down';
   revision: number | null;
-  inFlight: PlaneCounts['proxy']['serviceInFlight'];
+  /** What it said last. */
+  counts: PlaneCounts | null;
   requests: number;
   restarts: number;
   /** Ends in a row that came before it answered. */
@@ -147,7 +148,7 @@ export function createFleet(deps: FleetDeps): Planes {
         break;
       case 'counts': {
         const { groups, ungrouped } = message.counts.traffic;
-        slot.inFlight = message.counts.proxy.serviceInFlight;
+        slot.counts = message.counts;
         slot.requests += groups.reduce((n, g) => n + g.legacy.requests + g.service.requests, ungrouped);
         sinks.counts(message.counts);
         break;
@@ -183,7 +184,7 @@ export function createFleet(deps: FleetDeps): Planes {
     if (slot.child !== child) return;
     const wasReady = slot.state === 'ready';
     const stable = slot.readyAt !== null && clock.now() - slot.readyAt >= STABLE_MS;
-    Object.assign(slot, { child: null, state: 'down', revision: null, inFlight: new Map() });
+    Object.assign(slot, { child: null, state: 'down', revision: null, counts: null });
     deps.onPids(pids());
     wake();
     if (stopping) return;
@@ -308,7 +309,12 @@ export function createFleet(deps: FleetDeps): Planes {
     // Both come by themselves.
     collect: () => undefined,
     flush: () => undefined,
-    inFlight: (group) => slots.reduce((sum, slot) => sum + (slot.inFlight.get(group) ?? 0), 0),
+    inFlight: (group) => sum(slots, (counts) => counts.proxy.serviceInFlight.get(group) ?? 0),
+    shadowQueue: () => ({
+      waiting: sum(slots, ({ shadowQueue }) => shadowQueue.waiting),
+      bytes: sum(slots, ({ shadowQueue }) => shadowQueue.bytes),
+    }),
+    loopLagMs: () => Math.max(...slots.map(({ counts }) => counts?.loopLagMs ?? 0)),
     workers: () =>
       slots.map(({ worker, child, state, revision, requests, restarts }) => ({
         worker,
@@ -328,13 +334,17 @@ export function createFleet(deps: FleetDeps): Planes {
   };
 }
 
+function sum(slots: readonly Slot[], of: (counts: PlaneCounts) => number): number {
+  return slots.reduce((total, { counts }) => total + (counts === null ? 0 : of(counts)), 0);
+}
+
 function newSlot(worker: number): Slot {
   return {
     worker,
     child: null,
     state: 'down',
     revision: null,
-    inFlight: new Map(),
+    counts: null,
     requests: 0,
     restarts: 0,
     failedStarts: 0,

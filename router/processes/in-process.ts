@@ -20,11 +20,10 @@ export function createInProcess(
   sinks: Pick<Sinks, 'counts'>,
   log: Log,
 ): Planes {
-  let running: ReadonlyMap<string, number> = new Map();
+  let latest: PlaneCounts | null = null;
   const collect = () => {
-    const counts = plane.collect();
-    running = counts.proxy.serviceInFlight;
-    sinks.counts(counts);
+    latest = plane.collect();
+    sinks.counts(latest);
   };
   return {
     start,
@@ -37,10 +36,9 @@ export function createInProcess(
     reconfigure: plane.reconfigure,
     collect,
     flush: plane.flush,
-    inFlight(group) {
-      collect();
-      return running.get(group) ?? 0;
-    },
+    inFlight: (group) => latest?.proxy.serviceInFlight.get(group) ?? 0,
+    shadowQueue: () => latest?.shadowQueue ?? { waiting: 0, bytes: 0 },
+    loopLagMs: () => latest?.loopLagMs ?? 0,
     workers: () => [],
     notReady: () => null,
     async drain(leadMs) {

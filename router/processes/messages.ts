@@ -9,7 +9,18 @@ import type { ProxyCounts } from '../proxy/proxy.ts';
 /** What a data plane counted since it was asked last, and what runs in it now. */
 export interface PlaneCounts {
   readonly traffic: TrafficDelta;
+  /** What its meter drained, and the layout it has; null: nothing changed. */
+  readonly meter: { readonly layout: number; readonly changes: Float64Array } | null;
   readonly proxy: ProxyCounts;
+  /** Copies that wait, and bytes of all copies. */
+  readonly shadowQueue: ShadowQueue;
+  /** How late its event loop is, 99th percentile of the last second. */
+  readonly loopLagMs: number;
+}
+
+export interface ShadowQueue {
+  readonly waiting: number;
+  readonly bytes: number;
 }
 
 /** All a data-plane process needs to begin. */

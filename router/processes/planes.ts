@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Applied, ComparisonBatch, Log, WorkerState } from '../core/ports.ts';
 import type { Snapshot } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
-import type { PlaneCounts } from './messages.ts';
+import type { PlaneCounts, ShadowQueue } from './messages.ts';
 
 /** Where what the data planes report arrives. */
 export interface Sinks {
@@ -25,8 +25,12 @@ export interface Planes {
   collect(): void;
   /** The same for what is compared. */
   flush(): void;
-  /** Requests at the service of a group now. */
+  /** Requests at the service of a group, as of the last counts. */
   inFlight(group: string): number;
+  /** Of all of them. */
+  shadowQueue(): ShadowQueue;
+  /** Of the worst of them. */
+  loopLagMs(): number;
   /** Empty: the data plane is this process. */
   workers(): readonly WorkerState[];
   /** Null: all of them answer. Otherwise what is missing, in words. */

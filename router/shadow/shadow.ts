@@ -1,7 +1,9 @@
 /** The shadow side put together: queue, replay, compare, record. Nothing here can delay or change an answer. */
+import { assertNever } from '../core/assert.ts';
 import type { ServiceReply } from '../core/compare/comparison.ts';
-import type { Clock, ComparisonStore, EvidenceKey, Log, ShadowSink } from '../core/ports.ts';
-import type { Captured, CompareRule, Fields, ShadowJob, SkipReason, Target } from '../core/types.ts';
+import { type Outcome, outcomeOf } from '../core/outcome.ts';
+import type { Clock, ComparisonStore, CopyMeter, EvidenceKey, Log, ShadowSink } from '../core/ports.ts';
+import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason, Target } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
@@ -14,6 +16,7 @@ export interface ShadowDeps {
   readonly clock: Clock;
   readonly store: Pick<ComparisonStore, 'flush'>;
   readonly log: Log;
+  readonly meter: CopyMeter;
   /** Secret of this installation for digests of values; at least 16 bytes. */
   readonly key: Uint8Array;
   /** True while the process has no time for copies (event loop late, primary near its limit). Called per offer. */
@@ -121,7 +124,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   async function replay(ticket: Ticket): Promise<Replayed | null> {
     const { origin } = ticket.job.target;
     if (!breaker.allows(origin, deps.clock.now())) return null;
+    const startedAt = deps.clock.now();
     const replayed = await replayer.replay(ticket.job, aborter.signal, (bytes) => queue.grow(ticket, bytes));
+    const durationMs = deps.clock.now() - startedAt;
+    const { group, primary } = ticket.job;
+    const answered = replayed.kind === 'answer';
+    deps.meter.replayed(group.name, otherThan(primary), replayOutcome(replayed), answered, durationMs);
     const unreached = replayed.kind === 'transport' || (replayed.kind === 'timeout' && replayed.connecting);
     // Reading an answer up to the limit again and again costs the front door: a service that never ends is left
     // alone like one that cannot be reached.
@@ -151,6 +159,9 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
 
   function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
     recorder.settled(keyOf(job, replayed), judged);
+    const reason = judged.outcome === 'skipped' ? judged.reason : null;
+    if (replayed === null) deps.meter.eligible(job.group.name, reason);
+    else deps.meter.compared(job.group.name, judged.outcome, reason);
   }
 
   function keyOf(job: ShadowJob, replayed: Replayed | null): EvidenceKey {
@@ -160,7 +171,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       digest = rulesDigest(rules);
       digests.set(rules, digest);
     }
-    const shadowed = job.primary === 'legacy' ? 'service' : 'legacy';
+    const shadowed = otherThan(job.primary);
     return { group: name, route: job.route.label, shadowed, build: buildOf(job, replayed), rules: digest };
   }
 
@@ -191,6 +202,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     },
     eligible(group, skipped) {
       if (skipped !== null) recorder.skipped(group, skipped);
+      deps.meter.eligible(group, skipped);
     },
     counts: recorder.counts,
     health() {
@@ -233,6 +245,27 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
 
 function skip(reason: SkipReason): Judged {
   return { outcome: 'skipped', reason };
+}
+
+function otherThan(primary: Side): Side {
+  return primary === 'legacy' ? 'service' : 'legacy';
+}
+
+/** What the copy's side did; what we gave up ourselves is not held against it. */
+function replayOutcome(replayed: Replayed): Outcome {
+  switch (replayed.kind) {
+    case 'answer':
+      return replayed.answer.truncated ? 'transport' : outcomeOf('OK', replayed.answer.status);
+    case 'timeout':
+    case 'transport':
+      return replayed.kind;
+    case 'connection-reused':
+    case 'aborted':
+    case 'memory':
+      return 'aborted';
+    default:
+      return assertNever(replayed);
+  }
 }
 
 /**

@@ -195,6 +195,7 @@ test('a share that follows from a decision starts its own count of traffic', asy
     outcome: 'OK',
     status: 200,
     durationMs: 1,
+    upstreamMs: 1,
     unsafe: true,
   });
   await plane.moved(shiftTo(20));

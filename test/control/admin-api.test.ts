@@ -53,7 +53,9 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
     cause: () => null,
     release: () => undefined,
     reload: async () => ({ kind: 'reloaded', reloaded: { snapshot: 2, added: [], removed: [] } }),
-    notReady: () => null,
+    metrics: async () => '# EOF\n',
+    lastTurnAt: () => clock.now(),
+    checks: () => [],
   };
 }
 
@@ -131,8 +133,46 @@ describe('who may ask', () => {
   });
 
   test('not being ready is 503 and says what is missing', async () => {
-    const { app } = adminApi({ notReady: () => 'no flag was read yet' });
+    const { app } = adminApi({
+      checks: () => [
+        { name: 'config', problem: null },
+        { name: 'snapshot', problem: 'no flag was read yet' },
+      ],
+    });
     await request(app).get('/readyz').expect(503, 'no flag was read yet\n');
+    await request(app)
+      .get('/readyz?verbose')
+      .expect(503, '[+]config ok\n[-]snapshot failed: no flag was read yet\nreadyz check failed\n');
+  });
+
+  test('who asks for more is told every check', async () => {
+    const { app } = adminApi({
+      checks: () => [
+        { name: 'config', problem: null },
+        { name: 'draining', problem: null },
+      ],
+    });
+    await request(app)
+      .get('/readyz?verbose')
+      .expect(200, '[+]config ok\n[+]draining ok\nreadyz check passed\n');
+  });
+
+  test('an event loop that has not turned for more than five seconds is not alive', async () => {
+    const { app, clock } = adminApi({ lastTurnAt: () => 0 });
+    clock.advance(5_000);
+    await request(app).get('/livez').expect(200);
+    clock.advance(1);
+    await request(app).get('/livez').expect(503);
+  });
+
+  test('metrics need no token, and have the type of the text format to the letter', async () => {
+    const { app } = adminApi({ metrics: async () => 'up 1\n' });
+    const answer = await request(app).get('/metrics').expect(200, 'up 1\n');
+    expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+  });
+
+  test('metrics are not for a foreign Host', async () => {
+    await request(adminApi().app).get('/metrics').set('Host', 'evil.test').expect(421);
   });
 });
 

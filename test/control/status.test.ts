@@ -33,6 +33,7 @@ const SERVED: Observation = {
   outcome: 'OK',
   status: 200,
   durationMs: 1,
+  upstreamMs: 1,
   unsafe: false,
 };
 

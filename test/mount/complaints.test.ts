@@ -15,6 +15,7 @@ const FAILED: Observation = {
   outcome: 'UPSTREAM_RESET',
   status: 502,
   durationMs: 1,
+  upstreamMs: 1,
   unsafe: false,
 };
 

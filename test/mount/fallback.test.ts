@@ -97,3 +97,11 @@ test('legacy failing as well is the end: no third try', async () => {
   expect([service.heard.length, legacy.heard.length]).toEqual([1, 1]);
   expect(proxy.observed).toMatchObject([{ assigned: 'service', served: null, outcome: 'UPSTREAM_RESET' }]);
 });
+
+test('the time at both sides is time upstream, and no more than the whole', async () => {
+  const { proxy } = await world(reset, 'canary');
+  await exchange(proxy.port, GET);
+  const [seen] = await proxy.ended(1);
+  expect(seen?.upstreamMs).toBeGreaterThan(0);
+  expect(seen?.upstreamMs).toBeLessThanOrEqual(seen?.durationMs ?? 0);
+});

@@ -53,7 +53,7 @@ test.each([
   expect(answer.status).toBe(status);
   expect(values(answer, 'connection')).toEqual(['close']);
   expect(upstream.heard).toHaveLength(0);
-  expect(proxy.observed).toMatchObject([{ outcome, status, served: null }]);
+  expect(proxy.observed).toMatchObject([{ outcome, status, served: null, upstreamMs: null }]);
 });
 
 test('a refusal is one constant sentence and the request id', async () => {

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
+import { createMeter } from '../../router/core/meter.ts';
 import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
 import { rulesDigest } from '../../router/shadow/record.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
 import { COMPARISON_MIGRATIONS, createComparisonStore } from '../../router/store/comparisons.ts';
+import { counted } from '../helpers/counted.ts';
 import {
   group,
   IMPATIENT,
@@ -34,6 +36,7 @@ function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
     clock: REAL_CLOCK,
     store: memoryStore(),
     log: SILENT,
+    meter: createMeter([]),
     key: Buffer.alloc(32, 7),
     overloaded: () => false,
   };
@@ -347,4 +350,34 @@ test('no value of a request or an answer reaches the data folder', async () => {
     ).toBe(false);
   }
   expect(existsSync(join(folder, 'fig.db'))).toBe(true);
+});
+
+test.each<[what: string, answer: string, outcome: string, result: string, compared: string]>([
+  ['an equal answer', jsonAnswer('{"a":1}'), 'ok', 'sent', 'same'],
+  ['an error', jsonAnswer('{"a":1}').replace('200 OK', '500 No'), 'server_error', 'sent', 'different'],
+  ['no HTTP', 'x\r\n\r\n', 'transport', 'failed', 'different'],
+  ['nothing in time', '', 'timeout', 'failed', 'different'],
+])('a copy that got %s is metered for its side, once', async (_what, answer, outcome, result, compared) => {
+  const upstream = await upstreamOf(answer);
+  const meter = createMeter([{ name: 'catalog', routes: [] }]);
+  const shadow = started({ meter });
+  offer(shadow, job(upstream.origin, { group: group({ shadowLimits: IMPATIENT }) }));
+  await shadow.idle();
+  expect(counted(meter)).toEqual({
+    [`upstream_requests_total{catalog,service,shadow,${outcome}}`]: 1,
+    'upstream_duration_seconds{catalog,service,shadow}': 1,
+    [`shadow_total{catalog,${result}}`]: 1,
+    [`comparisons_total{catalog,${compared}}`]: 1,
+  });
+});
+
+test('a copy that was not made is metered with its reason', async () => {
+  const meter = createMeter([{ name: 'catalog', routes: [] }]);
+  const shadow = started({ meter, overloaded: () => true });
+  offer(shadow, job('http://127.0.0.1:1'));
+  expect(counted(meter)).toEqual({
+    'shadow_total{catalog,shed}': 1,
+    'shadow_skipped_total{catalog,overload}': 1,
+    'comparisons_total{catalog,skipped}': 1,
+  });
 });
