@@ -45,6 +45,9 @@ interface Slot {
   restarts: number;
   /** Ends in a row that came before it answered. */
   failedStarts: number;
+  /** Why it cannot start, in its own words. */
+  said: string | null;
+  /** Why the one before it ended. */
   lastFailure: string | null;
   readyAt: number | null;
   backoffMs: number;
@@ -57,7 +60,7 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 /** A process that lived this long begins its backoff anew. */
 const STABLE_MS = 10_000;
-const FAILED_STARTS_MAX = 5;
+const FAILED_STARTS_MAX = 3;
 const FLAGS_EVERY_MS = 5_000;
 const CHECK_EVERY_MS = 1_000;
 /** A process that was not heard for so many checks is stuck and is replaced. */
@@ -87,12 +90,12 @@ export function createFleet(deps: FleetDeps): Planes {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     Object.assign(slot, { child, state: 'starting', revision: null, readyAt: null, silentChecks: 0 });
-    slot.lastFailure = null;
+    slot.said = null;
     child.on('message', (message: FromWorker) => {
       if (slot.child === child) heard(slot, message);
     });
     child.on('error', (error) => {
-      slot.lastFailure = error.message;
+      slot.said = error.message;
       if (child.pid === undefined) ended(slot, child, null);
     });
     child.on('exit', (code, signal) => {
@@ -140,7 +143,7 @@ export function createFleet(deps: FleetDeps): Planes {
         if (slots.every(({ state }) => state === 'ready')) started?.resolve(message.port);
         break;
       case 'failed':
-        slot.lastFailure = message.message;
+        slot.said = message.message;
         started?.reject(Object.assign(new Error(message.message), systemError(message.code)));
         break;
       case 'applied':
@@ -190,7 +193,8 @@ export function createFleet(deps: FleetDeps): Planes {
     if (stopping) return;
     if (!wasReady) slot.failedStarts += 1;
     if (stable) slot.backoffMs = BACKOFF_MIN_MS;
-    const reason = slot.lastFailure ?? `ended with ${how}`;
+    const reason = slot.said ?? `ended with ${how}`;
+    slot.lastFailure = reason;
     started?.reject(new Error(`a worker cannot start: ${reason}`));
     log.error('worker-died', { worker: slot.worker, how, reason, againMs: slot.backoffMs });
     if (slot.failedStarts === FAILED_STARTS_MAX)
@@ -348,6 +352,7 @@ function newSlot(worker: number): Slot {
     requests: 0,
     restarts: 0,
     failedStarts: 0,
+    said: null,
     lastFailure: null,
     readyAt: null,
     backoffMs: BACKOFF_MIN_MS,
