@@ -54,7 +54,7 @@ function receiptText(receipt: Receipt): string {
     ],
     [
       'routing',
-      `snapshot ${receipt.snapshot} in force after ${duration(receipt.appliedMs)}${workersText(receipt)}`,
+      `snapshot ${receipt.snapshot} in force after ${duration(receipt.appliedMs)}${workersText(receipt.planes)}`,
     ],
   ];
   if (to.stopped !== null || to.share < from.share) {
@@ -72,7 +72,7 @@ function receiptText(receipt: Receipt): string {
 }
 
 /** One data plane is the server itself: nothing to say. */
-function workersText({ planes: { running, confirmed } }: Receipt): string {
+export function workersText({ running, confirmed }: Receipt['planes']): string {
   return running === 1 && confirmed === 1 ? '' : ` in ${confirmed} of ${running} workers`;
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Reloaded } from '../router/control/api.ts';
 import { connect, dataFolder } from './client.ts';
+import { workersText } from './receipt.ts';
 import { print } from './ui.ts';
 
 interface ReloadOptions {
@@ -22,10 +23,10 @@ export function addReload(program: Command): void {
     });
 }
 
-function reloadedText({ snapshot, added, removed }: Reloaded): string {
+function reloadedText({ snapshot, planes, added, removed }: Reloaded): string {
   const changes = [
     ...added.map((group) => `group ${group} added`),
     ...removed.map((group) => `group ${group} removed`),
   ];
-  return `reloaded  snapshot ${snapshot} in force${changes.length === 0 ? '' : `; ${changes.join(', ')}`}`;
+  return `reloaded  snapshot ${snapshot} in force${workersText(planes)}${changes.length === 0 ? '' : `; ${changes.join(', ')}`}`;
 }

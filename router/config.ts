@@ -2,4 +2,4 @@
 export { ConfigError, type Fault } from './config/faults.ts';
 export { findConfig, loadConfig } from './config/load.ts';
 export type { ConfigInput } from './config/schema.ts';
-export { type Address, type FlagSource, parseConfig, proxyOnly, type Settings } from './config/settings.ts';
+export { type Address, parseConfig, proxyOnly, type Settings } from './config/settings.ts';

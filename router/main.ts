@@ -8,7 +8,7 @@ import { type FlagTokens, newTokens } from '../flags/server/auth.ts';
 import { createWriter } from '../flags/writer.ts';
 import { bindOrAny, listenOn, urlOf } from './bind.ts';
 import { ConfigError, type Settings } from './config.ts';
-import { createActions } from './control/act.ts';
+import { CONFIRM_MS, createActions } from './control/act.ts';
 import { createAdminApi, type ReloadResult } from './control/admin-api.ts';
 import type { StatusData } from './control/api.ts';
 import { compared } from './control/compared.ts';
@@ -103,9 +103,9 @@ export async function startProxy(
     const { reload } = createReload({
       settings,
       load,
-      apply(next) {
+      async apply(next) {
         planes.reconfigure({ ...settings.proxy, tls: next.proxy.tls });
-        return snapshot.revision;
+        return { snapshot: snapshot.revision, planes: await planes.applied(snapshot.revision, CONFIRM_MS) };
       },
       clock,
       log,
@@ -221,7 +221,7 @@ async function assemble(
   const { reload, last, inForce } = createReload({
     settings,
     load,
-    apply(next) {
+    async apply(next) {
       refuseLostGroups(ledger, namesOf(next.routing));
       // Before anything else is touched: it may still refuse.
       planes.reconfigure(next.proxy);
@@ -229,7 +229,7 @@ async function assemble(
       proxy = next.proxy;
       const { revision } = routing.replan(next.routing);
       converge.wake();
-      return revision;
+      return { snapshot: revision, planes: await planes.applied(revision, CONFIRM_MS) };
     },
     clock,
     log,
@@ -343,6 +343,7 @@ async function assemble(
   );
   // Replaced first, closed second: somebody answers all the time.
   if (leftovers !== null) log.info('leftovers-draining', { pids: drainLeftovers(leftovers) });
+  if (settings.workers === 1) forgetWorkers(workersFile);
   log.info('started', {
     traffic: trafficUrl,
     admin: adminUrl,

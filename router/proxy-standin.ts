@@ -6,9 +6,9 @@ import { MOUNT_DEFAULTS, type MountOptions } from './mount/options.ts';
 import { createMountServer } from './mount/server.ts';
 import { createMount, type Mount } from './mount.ts';
 import type { ProxyOptions } from './proxy/options.ts';
-import type { ProxyDeps, Proxy as RunningProxy } from './proxy/proxy.ts';
+import type { createProxy as Engine } from './proxy/proxy.ts';
 
-export function createProxy(deps: ProxyDeps, given: ProxyOptions): RunningProxy {
+export const createProxy: typeof Engine = (deps, given) => {
   let mount = createMount(deps, mountOptions(given));
   const front: Mount = {
     handle: (req, res) => mount.handle(req, res),
@@ -48,7 +48,7 @@ export function createProxy(deps: ProxyDeps, given: ProxyOptions): RunningProxy 
       await closed;
     },
   };
-}
+};
 
 function tlsBefore(server: Server, pem: NonNullable<ProxyOptions['tls']>): TlsServer {
   return createTlsServer({ ...pem, ALPNProtocols: ['http/1.1'] }, (socket) =>

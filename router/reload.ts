@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigError, type Fault, type Settings } from './config.ts';
 import type { ReloadResult } from './control/admin-api.ts';
-import type { ReloadState } from './control/api.ts';
+import type { Reloaded, ReloadState } from './control/api.ts';
 import type { Clock, Log } from './core/ports.ts';
 
 export interface ReloadDeps {
@@ -9,8 +9,8 @@ export interface ReloadDeps {
   readonly settings: Settings;
   /** Reads the configuration again. Rejects with ConfigError. */
   load(): Promise<Settings>;
-  /** Puts the settings in force; throws ConfigError and changes nothing when they cannot be. Returns the revision. */
-  apply(next: Settings): number;
+  /** Puts the settings in force; rejects with ConfigError and changes nothing when they cannot be. */
+  apply(next: Settings): Promise<Pick<Reloaded, 'snapshot' | 'planes'>>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -37,11 +37,11 @@ export function createReload({ settings, load, apply, clock, log }: ReloadDeps):
       const next = await load();
       const fixed = needRestart(current, next);
       if (fixed.length > 0) throw new ConfigError('the configuration', fixed);
-      const snapshot = apply(next);
+      const inForce = await apply(next);
       const [before, after] = [groupsOf(current), groupsOf(next)];
       current = next;
       const reloaded = {
-        snapshot,
+        ...inForce,
         added: after.filter((name) => !before.includes(name)),
         removed: before.filter((name) => !after.includes(name)),
       };

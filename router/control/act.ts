@@ -40,7 +40,7 @@ interface ActDeps {
 }
 
 /** How long a receipt waits for data planes in other processes. */
-const CONFIRM_MS = 1_000;
+export const CONFIRM_MS = 1_000;
 
 /**
  * The only place where a command becomes an action. Moves towards the service are recorded first and visible

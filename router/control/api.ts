@@ -35,6 +35,8 @@ export interface ReloadState {
 /** What a reload changed. */
 export interface Reloaded {
   readonly snapshot: number;
+  /** As in a receipt. */
+  readonly planes: Applied;
   readonly added: readonly string[];
   readonly removed: readonly string[];
 }

@@ -81,6 +81,7 @@ export function createFleet(deps: FleetDeps): Planes {
   let options = deps.options;
   let unsubscribe: (() => void) | null = null;
   let stopping = false;
+  let holding = false;
   let started: { resolve(port: number): void; reject(error: Error): void } | null = null;
 
   function spawn(slot: Slot): void {
@@ -172,14 +173,18 @@ export function createFleet(deps: FleetDeps): Planes {
   /** A store that does not take a batch gets it again with the next one. */
   function keep(batch: ComparisonBatch | null): void {
     if (batch !== null) held.push(batch);
+    const lost = held.splice(0, Math.max(0, held.length - HELD_BATCHES_MAX)).length;
+    if (lost > 0) log.error('comparisons-lost', { batches: lost });
     try {
       for (let next = held[0]; next !== undefined; next = held[0]) {
         sinks.comparisons(next);
         held.shift();
       }
+      holding = false;
     } catch (error) {
-      const lost = held.splice(0, Math.max(0, held.length - HELD_BATCHES_MAX)).length;
-      log.warn('comparisons-held', { batches: held.length, lost, error: String(error) });
+      // Said once, however long it lasts.
+      if (!holding) log.warn('comparisons-held', { error: String(error) });
+      holding = true;
     }
   }
 

@@ -22,9 +22,9 @@ export async function choosePort(
   bind: Bind = bindOnce,
 ): Promise<{ readonly port: number; readonly shared: boolean }> {
   const { host } = address;
-  const port = isHeldBy(leftovers, address)
-    ? address.port
-    : await bindOrAny(address, log, (asked) => bind({ host, port: asked, reusePort: false }));
+  // Not even for a moment beside those that answer there: whoever connects in it would be cut.
+  if (isHeldBy(leftovers, address)) return { port: address.port, shared: true };
+  const port = await bindOrAny(address, log, (asked) => bind({ host, port: asked, reusePort: false }));
   try {
     return { port: await bind({ host, port, reusePort: true }), shared: true };
   } catch (error) {

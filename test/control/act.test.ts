@@ -231,3 +231,12 @@ describe('while the flags are not fresh', () => {
     expect(group()?.stage).toBe('canary');
   });
 });
+
+test('a move that not every worker confirmed is carried out, and its receipt says so', async () => {
+  const plane = controlPlane({ applied: { running: 3, confirmed: 2 } });
+  const result = await plane.actions.move('orders', shadowOn, ANA, null);
+  expect(result).toMatchObject({
+    kind: 'receipt',
+    receipt: { status: 'moved', planes: { running: 3, confirmed: 2 } },
+  });
+});

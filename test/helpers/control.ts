@@ -7,7 +7,7 @@ import { type Converge, createConverge } from '../../router/control/converge.ts'
 import { createRouting, type Routing } from '../../router/control/routing.ts';
 import { createTraffic, type Traffic } from '../../router/control/traffic.ts';
 import { parsePattern } from '../../router/core/match.ts';
-import type { FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
+import type { Applied, FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
 import type { Command } from '../../router/core/rollout.ts';
 import { AS_EVERYWHERE, type GroupPlan, type RoutingPlan } from '../../router/core/snapshot.ts';
 import { createTally } from '../../router/core/tally.ts';
@@ -42,6 +42,8 @@ export interface ControlOptions {
   readonly groups?: readonly string[];
   readonly writer?: (real: FlagWriter) => FlagWriter | null;
   readonly wrapLedger?: (real: Ledger) => Ledger;
+  /** What the data planes say of every snapshot. */
+  readonly applied?: Applied;
   readonly retryMs?: number;
   readonly deadlineMs?: number;
 }
@@ -91,7 +93,7 @@ export function controlPlane(options: ControlOptions = {}): ControlPlane {
     converge,
     reader,
     planes: {
-      applied: async () => ({ running: 1, confirmed: 1 }),
+      applied: async () => options.applied ?? { running: 1, confirmed: 1 },
       collect: () => undefined,
       inFlight: () => 0,
     },
