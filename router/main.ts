@@ -222,10 +222,9 @@ async function assemble(
     settings,
     load,
     async apply(next) {
-      refuseLostGroups(ledger, namesOf(next.routing));
-      // Before anything else is touched: it may still refuse.
-      planes.reconfigure(next.proxy);
+      // What may still refuse comes before what changes anything.
       takeUpGroups(ledger, next.routing);
+      planes.reconfigure(next.proxy);
       proxy = next.proxy;
       const { revision } = routing.replan(next.routing);
       converge.wake();

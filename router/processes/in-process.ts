@@ -1,7 +1,7 @@
 import type { Log } from '../core/ports.ts';
 import type { Snapshot } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
-import type { PlaneCounts } from './messages.ts';
+import { COUNTS_EVERY_MS, type PlaneCounts } from './messages.ts';
 import { lead, type Planes, type Sinks } from './planes.ts';
 
 /** What is asked of the data plane of this process. */
@@ -25,8 +25,12 @@ export function createInProcess(
     latest = plane.collect();
     sinks.counts(latest);
   };
+  let counting: NodeJS.Timeout | undefined;
   return {
-    start,
+    start() {
+      counting = setInterval(collect, COUNTS_EVERY_MS);
+      return start();
+    },
     swap(snapshot) {
       // What was counted until now belongs to the state before.
       collect();
@@ -44,6 +48,7 @@ export function createInProcess(
     async drain(leadMs) {
       await lead(leadMs, log);
       await plane.drain();
+      clearInterval(counting);
       collect();
       log.info('drained');
     },
