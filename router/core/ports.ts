@@ -182,6 +182,26 @@ export interface Recorder {
   eligible(group: string, skipped: SkipReason | null): void;
 }
 
+/** How many of the running data planes have a snapshot in force. */
+export interface Applied {
+  readonly running: number;
+  readonly confirmed: number;
+}
+
+/** One data-plane process, for status. */
+export interface WorkerState {
+  /** 1, 2, 3 … */
+  readonly worker: number;
+  /** Null while there is none. */
+  readonly pid: number | null;
+  readonly state: 'starting' | 'ready' | 'down';
+  /** Revision in force there; null while it is not ready. */
+  readonly snapshot: number | null;
+  /** Requests it and its predecessors have reported. */
+  readonly requests: number;
+  readonly restarts: number;
+}
+
 /** Counts what becomes of copies; never throws, never waits. */
 export interface CopyMeter extends Pick<Recorder, 'eligible'> {
   /** The copy went to this side. `answered`: the beginning of an answer at least came back. */

@@ -62,6 +62,7 @@ export function createRecorder(deps: {
   let droppedCauses = 0;
   let droppedCounts = 0;
   let failedFlushes = 0;
+  let failing = false;
 
   function tallyOf(group: string): Tally {
     let tally = tallies.get(group);
@@ -139,8 +140,12 @@ export function createRecorder(deps: {
         deps.store.flush(batch);
         counts.clear();
         causes.clear();
+        failing = false;
       } catch (error) {
         failedFlushes += 1;
+        // Said once, however long it lasts.
+        if (failing) return;
+        failing = true;
         deps.log.warn('shadow.flush-failed', {
           error: error instanceof Error ? error.message : String(error),
         });

@@ -24,7 +24,6 @@ async function exitOf(child: ChildProcess): Promise<number | null> {
 
 test.each<[NodeJS.Signals, number]>([
   ['SIGTERM', 0],
-  ['SIGHUP', 0],
   ['SIGINT', 130],
 ])('after %s what is in flight is answered, then it ends with %i', async (signal, exit) => {
   const { child, traffic, slow } = await up();
