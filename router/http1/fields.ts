@@ -92,10 +92,3 @@ function hidesCoding(text: string, at: number, colon: number, end: number): bool
   while (text.charCodeAt(last) === SP) last -= 1;
   return text.charCodeAt(last) === HTAB && text.slice(at, colon).toLowerCase() === CODING;
 }
-
-/** Index of the first byte at or after `from` that no request target may have. */
-export function visibleEnd(text: string, from: number): number {
-  let at = from;
-  for (let code = text.charCodeAt(at); code > 0x20 && code < 0x7f; code = text.charCodeAt(at)) at += 1;
-  return at;
-}
