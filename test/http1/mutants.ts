@@ -98,7 +98,7 @@ export function* mutants(
 }
 
 /** mulberry32. */
-export function randomOf(seed: number): Random {
+function randomOf(seed: number): Random {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;

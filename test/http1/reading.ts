@@ -8,8 +8,8 @@ import { isRefusal, MORE } from '../../router/http1/refusal.ts';
 import { type RequestLimits, readRequestHead } from '../../router/http1/request-head.ts';
 import { type ResponseLimits, readResponseHead } from '../../router/http1/response-head.ts';
 
-export const REQUEST_LIMITS: RequestLimits = { headBytesMax: 16_384, targetBytesMax: 8_192, fieldsMax: 128 };
-export const RESPONSE_LIMITS: ResponseLimits = { upstreamHeadBytesMax: 65_536, upstreamFieldsMax: 512 };
+const REQUEST_LIMITS: RequestLimits = { headBytesMax: 16_384, targetBytesMax: 8_192, fieldsMax: 128 };
+const RESPONSE_LIMITS: ResponseLimits = { upstreamHeadBytesMax: 65_536, upstreamFieldsMax: 512 };
 export const POLICY: AdmitPolicy = {
   viaName: 'fig',
   fieldsMax: REQUEST_LIMITS.fieldsMax,
