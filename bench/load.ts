@@ -1,80 +1,97 @@
 /**
- * The load generator: `node bench/load.ts PORT CONNECTIONS SECONDS BODY_BYTES`. Closed loop, keep-alive, one
- * request at a time per connection. Every answer must be 200 with the whole, right body; else exit 1. Prints one
- * JSON line: requests, seconds, latencies in microseconds (p50, p99, max).
+ * The closed loop: `node bench/load.ts JSON` with a {@link LoadOrder}. One request at a time per connection. Every
+ * answer must be 200 with the whole, right body; else exit 1. Prints a {@link LoadResult} as one JSON line.
  */
 import net from 'node:net';
+import { createAnswerReader } from './answer.ts';
+import type { Body } from './body.ts';
+import { type Latency, latencyOf } from './latency.ts';
+import { createRequests, sendUpload } from './requests.ts';
 
-const [port = 0, connections = 16, seconds = 5, bodyBytes = 1_024] = process.argv.slice(2).map(Number);
-const request = Buffer.from('GET /bench HTTP/1.1\r\nHost: bench.test\r\n\r\n', 'latin1');
-const body = Buffer.alloc(bodyBytes, 'x');
-const END = Buffer.from('\r\n\r\n');
+export interface LoadOrder {
+  readonly port: number;
+  readonly connections: number;
+  readonly seconds: number;
+  /** `churn`: a GET on a connection of its own. `upload`: `body` is what is sent. */
+  readonly kind: 'get' | 'churn' | 'upload';
+  readonly body: Body;
+}
+
+export interface LoadResult extends Latency {
+  readonly requests: number;
+  readonly seconds: number;
+  /** CPU time of the generator, microseconds. */
+  readonly cpuUs: number;
+}
+
+const order: LoadOrder = JSON.parse(process.argv[2] ?? '');
+const { port, kind, body } = order;
+const nextRequest = createRequests(body, kind !== 'churn');
 const latenciesUs: number[] = [];
 const start = performance.now();
-const until = start + seconds * 1_000;
-let running = connections;
+const until = start + order.seconds * 1_000;
+let running = order.connections;
 
-for (let n = 0; n < connections; n += 1) run();
+for (let n = 0; n < order.connections; n += 1) run();
 
 function run(): void {
+  const startedAt = performance.now();
   const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
-  let rest: Buffer = Buffer.alloc(0);
+  const reader = createAnswerReader(kind === 'upload' ? 1_024 : body);
   let sentAt = 0;
+  let parted = false;
   const send = (): void => {
-    sentAt = performance.now();
-    socket.write(request);
+    sentAt = kind === 'churn' ? startedAt : performance.now();
+    if (kind === 'upload') sendUpload(socket, Number(body));
+    else socket.write(nextRequest());
   };
   socket.on('connect', send);
-  socket.on('error', (error) => fail(error.message));
-  socket.on('end', () => fail('the connection was closed'));
+  socket.on('error', (error) => {
+    if (!parted) fail(error.message);
+  });
+  socket.on('end', () => {
+    if (!parted) fail('the connection was closed');
+  });
   socket.on('data', (bytes: Buffer) => {
-    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
-    const answer = wholeAnswer(rest);
-    if (answer === null) return;
-    if (answer.bytes !== rest.length) fail('bytes behind the answer');
-    rest = Buffer.alloc(0);
+    if (!whole(bytes)) return;
     const now = performance.now();
     latenciesUs.push((now - sentAt) * 1_000);
-    if (now >= until) finish(socket);
-    else if (answer.last) {
-      part(socket); // RFC 9112 §9.6: no request may follow on this connection.
-      run();
-    } else send();
+    if (kind === 'churn' && !reader.last()) fail('a connection that was to be closed is kept');
+    // RFC 9112 §9.6: no request may follow on a connection that the server is to close.
+    if (!reader.last() && now < until) {
+      send();
+      return;
+    }
+    parted = true;
+    socket.end();
+    again();
   });
+
+  function whole(bytes: Buffer): boolean {
+    try {
+      return reader.read(bytes);
+    } catch (error) {
+      return fail(error instanceof Error ? error.message : String(error));
+    }
+  }
 }
 
-/** The answer at the front and whether the server closes after it, or null while it is not whole. */
-function wholeAnswer(bytes: Buffer): { readonly bytes: number; readonly last: boolean } | null {
-  const end = bytes.indexOf(END);
-  if (end === -1) return null;
-  const head = bytes.toString('latin1', 0, end + 2);
-  if (!head.startsWith('HTTP/1.1 200 ')) fail(head.slice(0, head.indexOf('\r\n')));
-  if (!new RegExp(`\r\ncontent-length: ${bodyBytes}\r\n`, 'i').test(head)) fail('another length');
-  const from = end + END.length;
-  if (bytes.length < from + bodyBytes) return null;
-  if (!bytes.subarray(from, from + bodyBytes).equals(body)) fail('another body');
-  return { bytes: from + bodyBytes, last: /\r\nconnection: close\r\n/i.test(head) };
-}
-
-function part(socket: net.Socket): void {
-  socket.removeAllListeners('end');
-  socket.destroy();
-}
-
-function finish(socket: net.Socket): void {
-  part(socket);
+function again(): void {
+  if (performance.now() < until) {
+    run();
+    return;
+  }
   running -= 1;
   if (running > 0) return;
-  latenciesUs.sort((a, b) => a - b);
-  const at = (share: number): number => latenciesUs[Math.floor((latenciesUs.length - 1) * share)] ?? 0;
-  const result = {
+  const { user, system } = process.cpuUsage();
+  const seconds = (performance.now() - start) / 1_000;
+  const result: LoadResult = {
     requests: latenciesUs.length,
-    seconds: (performance.now() - start) / 1_000,
-    p50Us: at(0.5),
-    p99Us: at(0.99),
-    maxUs: at(1),
+    seconds,
+    cpuUs: user + system,
+    ...latencyOf(latenciesUs),
   };
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+  process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 }
 
 function fail(why: string): never {

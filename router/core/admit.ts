@@ -1,5 +1,5 @@
 import type { ErrorCode } from './errors.ts';
-import { isFieldValue, isToken } from './grammar.ts';
+import { isFieldValue, isToken, trimmed } from './grammar.ts';
 import { FIG_FIELD, knownName } from './names.ts';
 import type { Admitted, Fields } from './types.ts';
 
@@ -228,7 +228,7 @@ function framing(draft: Draft, head: Head): ErrorCode | null {
   const { length, coding } = draft.seen;
   if (coding.length > 0) {
     const lone = coding.length === 1 && length.length === 0 && head.version === '1.1';
-    const name = coding[0]?.trim().toLowerCase() ?? '';
+    const name = trimmed(coding[0] ?? '').toLowerCase();
     if (!lone || !isToken(name)) return 'CLIENT_FRAMING';
     if (name !== 'chunked') return 'CLIENT_CODING';
     draft.framing = { kind: 'chunked' };
@@ -242,7 +242,7 @@ function framing(draft: Draft, head: Head): ErrorCode | null {
 
 function expectation(draft: Draft, head: Head): ErrorCode | null {
   if (head.version === '1.0') return null;
-  return draft.seen.expect.every((value) => value.trim().toLowerCase() === '100-continue')
+  return draft.seen.expect.every((value) => trimmed(value).toLowerCase() === '100-continue')
     ? null
     : 'CLIENT_EXPECT';
 }
@@ -258,8 +258,7 @@ function loop(draft: Draft, _: Head, policy: AdmitPolicy): ErrorCode | null {
   const passed = draft.seen.via.some((line) =>
     line.split(',').some(
       (element) =>
-        element
-          .trim()
+        trimmed(element)
           .split(/[ \t]+/)[1]
           ?.toLowerCase() === own,
     ),
@@ -306,19 +305,19 @@ export function asksForWebSocket(
     method === 'GET' &&
     version === '1.1' &&
     upgrade.length === 1 &&
-    upgrade[0]?.trim().toLowerCase() === 'websocket' &&
+    trimmed(upgrade[0] ?? '').toLowerCase() === 'websocket' &&
     names(connection, 'upgrade')
   );
 }
 
 /** Whether a list field names a token, in any case. */
 function names(lines: readonly string[], lowerToken: string): boolean {
-  return lines.some((line) => line.split(',').some((token) => token.trim().toLowerCase() === lowerToken));
+  return lines.some((line) => line.split(',').some((token) => trimmed(token).toLowerCase() === lowerToken));
 }
 
 /** One `Content-Length`: digits only, at most 2^53-1. Null: not one. Source: RFC 9110 §8.6. */
 export function contentLength(text: string): number | null {
-  const digits = text.trim();
+  const digits = trimmed(text);
   if (!/^\d+$/.test(digits)) return null;
   const bytes = Number(digits);
   return Number.isSafeInteger(bytes) ? bytes : null;

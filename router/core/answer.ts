@@ -1,5 +1,6 @@
 import { contentLength } from './admit.ts';
 import type { ErrorCode } from './errors.ts';
+import { trimmed } from './grammar.ts';
 import { valuesOf } from './headers.ts';
 import type { Fields } from './types.ts';
 
@@ -44,8 +45,8 @@ export function switchesToWebSocket({ status, fields }: AnswerHead): boolean {
   const tokens = valuesOf(fields, 'connection').flatMap((line) => line.split(','));
   return (
     protocols.length === 1 &&
-    protocols[0]?.trim().toLowerCase() === 'websocket' &&
-    tokens.some((token) => token.trim().toLowerCase() === 'upgrade')
+    trimmed(protocols[0] ?? '').toLowerCase() === 'websocket' &&
+    tokens.some((token) => trimmed(token).toLowerCase() === 'upgrade')
   );
 }
 
@@ -65,7 +66,9 @@ function hasOneEnd(fields: Fields): boolean {
   const codings = valuesOf(fields, 'transfer-encoding');
   const lengths = valuesOf(fields, 'content-length');
   if (codings.length > 0) {
-    return codings.length === 1 && lengths.length === 0 && codings[0]?.trim().toLowerCase() === 'chunked';
+    return (
+      codings.length === 1 && lengths.length === 0 && trimmed(codings[0] ?? '').toLowerCase() === 'chunked'
+    );
   }
   return lengths.length === 0 || (lengths.length === 1 && contentLength(lengths[0] ?? '') !== null);
 }

@@ -25,6 +25,24 @@ export function isFieldValue(text: string): boolean {
   return valueEnd(text, 0) === text.length;
 }
 
+/** Without the SP and HTAB around it and nothing else; `trim` would take 0xA0 away too. Source: RFC 9110 §5.6.3. */
+export function trimmed(text: string): string {
+  return trimmedSlice(text, 0, text.length);
+}
+
+/** `trimmed` of a part of a text. */
+export function trimmedSlice(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
 function tableOf(allowed: (code: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, code) => (allowed(code) ? 1 : 0));
 }

@@ -1,6 +1,6 @@
 import type { Framing } from './admit.ts';
 import { rewriteSetCookie } from './cookies.ts';
-import { isToken } from './grammar.ts';
+import { isToken, trimmed } from './grammar.ts';
 import { rewriteLocation } from './location.ts';
 import { FIG_FIELD, type KnownName, knownName } from './names.ts';
 import type { Admitted, Fields, Target } from './types.ts';
@@ -121,7 +121,7 @@ export function answerFields(
   const nominated = nominations(fields);
   const located = target.rewriteLocation.length > 0 && (status === 201 || (status >= 300 && status <= 399));
   const baked = target.rewriteCookieDomain.length > 0 || target.rewriteCookiePath.length > 0;
-  const lengthless = status === 204 || status === 205;
+  const lengthless = status < 200 || status === 204 || status === 205;
   const kept: string[] = [];
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] ?? '';
@@ -236,7 +236,7 @@ function nominations(fields: Fields): ReadonlySet<string> | null {
   const names = new Set<string>();
   for (const line of lines) {
     for (const token of line.split(',')) {
-      const name = token.trim().toLowerCase();
+      const name = trimmed(token).toLowerCase();
       if (name !== '' && knownName(name)?.nominable !== false) names.add(name);
     }
   }
@@ -271,7 +271,7 @@ function isTrailer(name: string, nominated: ReadonlySet<string> | null): boolean
 function pushTrailer(sent: string[], fields: Fields, nominated: ReadonlySet<string> | null): void {
   const names = valuesOf(fields, 'trailer')
     .flatMap((line) => line.split(','))
-    .map((name) => name.trim())
+    .map(trimmed)
     .filter((name) => isToken(name) && isTrailer(name, nominated));
   if (names.length > 0) sent.push('Trailer', names.join(', '));
 }
@@ -286,7 +286,7 @@ function filtered(fields: Fields, keep: (name: string) => boolean): Fields {
 }
 
 function wantsTrailers(value: string): boolean {
-  return value.split(',').some((element) => element.trim().toLowerCase() === 'trailers');
+  return value.split(',').some((element) => trimmed(element).toLowerCase() === 'trailers');
 }
 
 /** RFC 7239 §4: an IPv6 address is bracketed and quoted. */
@@ -296,6 +296,6 @@ function forwardedElement(request: Admitted, hop: Hop): string {
 }
 
 function firstElement(fields: Fields, lowerName: string): string | null {
-  const element = valuesOf(fields, lowerName)[0]?.split(',')[0]?.trim();
-  return element === undefined || element === '' ? null : element;
+  const element = trimmed(valuesOf(fields, lowerName)[0]?.split(',')[0] ?? '');
+  return element === '' ? null : element;
 }

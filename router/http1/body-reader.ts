@@ -1,9 +1,10 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { isToken } from '../core/grammar.ts';
+import { knownName } from '../core/names.ts';
 import type { Fields } from '../core/types.ts';
-import { type FieldFaults, fieldFaults, readFields } from './fields.ts';
+import { type FieldFaults, fieldFaults, readFields, readSection } from './fields.ts';
 import type { AnswerFraming } from './framing.ts';
-import { isRefusal, MORE, type Refusal } from './refusal.ts';
+import { isRefusal, MORE, type More, type Refusal } from './refusal.ts';
 
 /** Gets decoded body bytes as ranges of the slice that is being read. */
 export interface BodySink {
@@ -29,6 +30,7 @@ interface Faults extends FieldFaults {
   readonly extension: Refusal;
   readonly end: Refusal;
   readonly trailer: Refusal;
+  readonly framing: Refusal;
 }
 
 function faultsOf(code: ErrorCode): Faults {
@@ -38,11 +40,15 @@ function faultsOf(code: ErrorCode): Faults {
     extension: { code, why: 'a chunk extension that is none, or too long', rfc: 'RFC 9112 §7.1.1' },
     end: { code, why: 'chunk data that does not end in CRLF', rfc: 'RFC 9112 §7.1' },
     trailer: { code, why: 'the trailers are too large', rfc: 'RFC 9112 §7.1.2' },
+    framing: { code, why: 'a trailer that frames a message or closes a connection', rfc: 'RFC 9110 §6.5.1' },
   };
 }
 
 const FAULTS = { client: faultsOf('CLIENT_BODY_SYNTAX'), upstream: faultsOf('UPSTREAM_BODY_SYNTAX') };
 const NO_TRAILERS: Fields = [];
+const FRAMING: ReadonlySet<string> = new Set([
+  ...['content-length', 'transfer-encoding', 'connection', 'proxy-connection'],
+]);
 const QUOTED = /^"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"$/;
 
 /**
@@ -166,26 +172,42 @@ export class BodyReader {
     const known = this.#text.length;
     const until = Math.min(bytes.length, at + TRAILER_BYTES_MAX + 1 - known);
     const text = this.#text + bytes.toString('latin1', at, until);
-    const trailers: string[] = [];
-    const end = readFields(text, 0, TRAILER_LINES_MAX, this.#faults, trailers);
-    if (isRefusal(end)) {
-      this.fault = end;
-      return at;
-    }
-    if (end === MORE) {
+    const section = readSection(
+      text,
+      TRAILER_BYTES_MAX,
+      (part) => this.#trailers(part),
+      this.#faults.trailer,
+    );
+    if (section === MORE) {
       this.#text = text;
-      if (text.length > TRAILER_BYTES_MAX) this.fault = this.#faults.trailer;
       return until;
     }
-    this.trailers = trailers;
+    if (isRefusal(section)) {
+      this.fault = section;
+      return at;
+    }
+    this.trailers = section.fields;
     this.done = true;
-    return at + end - known;
+    return at + section.end - known;
+  }
+
+  #trailers(text: string): { readonly fields: Fields; readonly end: number } | More | Refusal {
+    const fields: string[] = [];
+    const end = readFields(text, 0, TRAILER_LINES_MAX, this.#faults, fields);
+    if (end === MORE || isRefusal(end)) return end;
+    return fields.some((name, i) => i % 2 === 0 && isFraming(name)) ? this.#faults.framing : { fields, end };
   }
 
   #expect(byte: number, expected: number, next: State, otherwise: Refusal): void {
     if (byte === expected) this.#state = next;
     else this.fault = otherwise;
   }
+}
+
+/** Some readers obey these in trailers, and then see the next message elsewhere or not at all. */
+function isFraming(name: string): boolean {
+  const known = knownName(name)?.name;
+  return known !== undefined && FRAMING.has(known);
 }
 
 /** `name`, `name=token` or `name="quoted"`, split by `;`. White space, on which parsers disagree, is refused. */

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
-import { tokenEnd, valueEnd } from '../core/grammar.ts';
+import { tokenEnd, trimmedSlice, valueEnd } from '../core/grammar.ts';
 import { MORE, type More, type Refusal } from './refusal.ts';
 
 const CR = 0x0d;
@@ -7,6 +7,7 @@ const LF = 0x0a;
 const COLON = 0x3a;
 const SP = 0x20;
 const HTAB = 0x09;
+const CODING = 'transfer-encoding';
 
 /** The refusals of one kind of section (request head, answer head, trailers). */
 export interface FieldFaults {
@@ -25,10 +26,35 @@ export function fieldFaults(syntax: ErrorCode, large: ErrorCode): FieldFaults {
   };
 }
 
+/** Up to here a section is read anew with every byte that comes, and refused at its first wrong one. */
+const EAGER_BYTES = 1_024;
+const SECTION_END = '\r\n\r\n';
+
+/**
+ * Reads the head or the trailers at the beginning of `text`, with `large` when they do not end within `bytesMax`. A
+ * long section is read when its end is there, so that it may come byte by byte without being read as often; the
+ * result does not depend on how it came.
+ */
+export function readSection<T extends object>(
+  text: string,
+  bytesMax: number,
+  read: (text: string) => T | More | Refusal,
+  large: Refusal,
+): T | More | Refusal {
+  const eager = Math.min(EAGER_BYTES, bytesMax);
+  const early = read(text.length > eager ? text.slice(0, eager) : text);
+  if (early !== MORE || text.length <= eager) return early;
+  if (text.length > bytesMax) {
+    const result = read(text.slice(0, bytesMax));
+    return result === MORE ? large : result;
+  }
+  return text.includes(SECTION_END, eager - SECTION_END.length + 1) ? read(text) : MORE;
+}
+
 /**
  * Reads field lines from `from` up to and including the empty line, and pushes name, value, name, value … to `into`.
  * Gives the offset behind the empty line. Strict: lines end in CRLF, nothing folds, nothing stands before a colon,
- * values are trimmed of SP and HTAB. What is refused is refused at its first wrong byte, however the bytes were cut.
+ * values are trimmed of SP and HTAB (no HTAB may follow a transfer coding). What is refused is refused at its first wrong byte, however the bytes were cut.
  */
 export function readFields(
   text: string,
@@ -54,19 +80,22 @@ export function readFields(
     if (text.charCodeAt(end) !== CR) return faults.value;
     if (end + 1 === text.length) return MORE;
     if (text.charCodeAt(end + 1) !== LF) return faults.value;
-    into.push(text.slice(at, colon), trimmed(text, colon + 1, end));
+    if (colon - at === CODING.length && hidesCoding(text, at, colon, end)) return faults.value;
+    into.push(text.slice(at, colon), trimmedSlice(text, colon + 1, end));
     at = end + 2;
   }
 }
 
-function trimmed(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
-  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
-  return text.slice(start, end);
+/** llhttp, and so every node server, does not know `chunked` with HTAB behind it: the message would end elsewhere. */
+function hidesCoding(text: string, at: number, colon: number, end: number): boolean {
+  let last = end - 1;
+  while (text.charCodeAt(last) === SP) last -= 1;
+  return text.charCodeAt(last) === HTAB && text.slice(at, colon).toLowerCase() === CODING;
 }
 
-function isSpace(code: number): boolean {
-  return code === SP || code === HTAB;
+/** Index of the first byte at or after `from` that no request target may have. */
+export function visibleEnd(text: string, from: number): number {
+  let at = from;
+  for (let code = text.charCodeAt(at); code > 0x20 && code < 0x7f; code = text.charCodeAt(at)) at += 1;
+  return at;
 }

@@ -11,6 +11,9 @@ const NO_BODY: AnswerFraming = { kind: 'none' };
 const CHUNKED: AnswerFraming = { kind: 'chunked' };
 const UNTIL_CLOSE: AnswerFraming = { kind: 'until-close' };
 
+/** An element of a list, SP and HTAB around it. */
+const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
+
 const FAULTS = {
   both: { code: 'UPSTREAM_FRAMING', why: 'a length and a transfer coding', rfc: 'RFC 9112 §6.3' },
   length: { code: 'UPSTREAM_FRAMING', why: 'not exactly one valid Content-Length', rfc: 'RFC 9112 §6.3' },
@@ -18,7 +21,7 @@ const FAULTS = {
 } as const satisfies Record<string, Refusal>;
 
 /**
- * The one reading of where an answer ends, or why there is none. Answers to HEAD, 204 and 304 end with their head,
+ * The one reading of where an answer ends, or why there is none. Answers to HEAD, 1xx, 204 and 304 end with their head,
  * and what they say about a length is about another answer. `minor`: an HTTP/1.0 sender knows no transfer coding.
  */
 export function answerFraming(
@@ -44,7 +47,21 @@ export function answerFraming(
   if (coding !== null && (minor === '0' || coding.toLowerCase() !== 'chunked')) return FAULTS.coding;
   const bytes = length === null ? 0 : contentLength(length);
   if (bytes === null) return FAULTS.length;
-  if (isBodyless(method, status)) return NO_BODY;
+  if (status < 200 || isBodyless(method, status)) return NO_BODY;
   if (coding !== null) return CHUNKED;
   return length === null ? UNTIL_CLOSE : { kind: 'length', bytes };
+}
+
+/**
+ * Whether the sender of this message keeps the connection for another: HTTP/1.1 and no `close` in any Connection line,
+ * nor in Proxy-Connection, which some readers take for it. HTTP/1.0 never does to us. Source: RFC 9112 §9.3.
+ */
+export function persists(version: string, fields: Fields): boolean {
+  if (version !== '1.1') return false;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const known = knownName(fields[i] ?? '');
+    if (known === null || (known.name !== 'connection' && known.name !== 'proxy-connection')) continue;
+    if (CLOSE.test(fields[i + 1] ?? '')) return false;
+  }
+  return true;
 }

@@ -1,6 +1,7 @@
 import type { AnswerHead } from '../core/answer.ts';
 import { valueEnd } from '../core/grammar.ts';
-import { fieldFaults, readFields } from './fields.ts';
+import { fieldFaults, readFields, readSection } from './fields.ts';
+import { persists } from './framing.ts';
 import { isRefusal, MORE, type More, type Refusal } from './refusal.ts';
 
 const CR = 0x0d;
@@ -24,6 +25,11 @@ const FIELDS = fieldFaults('UPSTREAM_SYNTAX', 'UPSTREAM_HEAD_LARGE');
 const FAULTS = {
   line: { code: 'UPSTREAM_SYNTAX', why: 'a status line that is none', rfc: 'RFC 9112 §4' },
   status: { code: 'UPSTREAM_SYNTAX', why: 'a status below 100', rfc: 'RFC 9110 §15' },
+  closing: {
+    code: 'UPSTREAM_SYNTAX',
+    why: 'an interim answer behind which no final one can come',
+    rfc: 'RFC 9110 §15.2',
+  },
   large: { code: 'UPSTREAM_HEAD_LARGE', why: 'the head of the answer is too large', rfc: 'RFC 9112 §2.3' },
 } as const satisfies Record<string, Refusal>;
 
@@ -32,13 +38,11 @@ const LINE = 'HTTP/1.x DDD';
 
 /**
  * Reads the head of an answer, interim ones included, from the beginning of `text` (latin1). As strict as for
- * requests; only the reason may be absent, with or without the space before it. Source: RFC 9112 §4.
+ * requests; only the reason may be absent, with or without the space before it. An interim answer that closes the connection, or
+ * is in HTTP/1.0, is refused: the final one could not come. Source: RFC 9112 §4, RFC 9110 §15.2.
  */
 export function readResponseHead(text: string, limits: ResponseLimits): ReadResponse | More | Refusal {
-  const { upstreamHeadBytesMax } = limits;
-  if (text.length <= upstreamHeadBytesMax) return read(text, limits);
-  const result = read(text.slice(0, upstreamHeadBytesMax), limits);
-  return result === MORE ? FAULTS.large : result;
+  return readSection(text, limits.upstreamHeadBytesMax, (part) => read(part, limits), FAULTS.large);
 }
 
 function read(text: string, limits: ResponseLimits): ReadResponse | More | Refusal {
@@ -55,8 +59,10 @@ function read(text: string, limits: ResponseLimits): ReadResponse | More | Refus
   const fields: string[] = [];
   const end = readFields(text, reasonEnd + 2, limits.upstreamFieldsMax, FIELDS, fields);
   if (end === MORE || isRefusal(end)) return end;
-  const head = { status: Number(text.slice(9, 12)), reason: text.slice(13, Math.max(13, reasonEnd)), fields };
-  return { head, minor: text.charCodeAt(7) === 0x30 ? '0' : '1', end };
+  const minor = text.charCodeAt(7) === 0x30 ? '0' : '1';
+  const status = Number(text.slice(9, 12));
+  if (status < 200 && !persists(`1.${minor}`, fields)) return FAULTS.closing;
+  return { head: { status, reason: text.slice(13, Math.max(13, reasonEnd)), fields }, minor, end };
 }
 
 function fits(code: number, pattern: number): boolean {

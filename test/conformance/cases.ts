@@ -1,11 +1,13 @@
 /**
- * Runs acceptance cases against the product's own functions: `node test/conformance/cases.ts comparison [FILE]`.
+ * Runs acceptance cases: `node test/conformance/cases.ts comparison|proxy [FILE]`. Comparison cases go to the
+ * product's own functions, proxy cases through `fig proxy`.
  * One line `FAIL <id>: <expected> | <got>` per failing case, then `N passed, N failed`. Exit 1 if any failed, 2 if
  * the file cannot be used.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runComparisonCases } from './comparison.ts';
+import { runProxyCases } from './proxy.ts';
 
 export interface CaseResult {
   readonly id: string;
@@ -14,20 +16,21 @@ export interface CaseResult {
 }
 
 /** Takes the parsed file; throws TypeError when it is not a file of such cases. */
-type Runner = (cases: unknown) => readonly CaseResult[];
+type Runner = (cases: unknown) => Promise<readonly CaseResult[]>;
 
 const RUNNERS: ReadonlyMap<string, { readonly run: Runner; readonly file: string }> = new Map([
-  ['comparison', { run: runComparisonCases, file: 'comparison-cases.json' }],
+  ['comparison', { run: async (cases) => runComparisonCases(cases), file: 'comparison-cases.json' }],
+  ['proxy', { run: runProxyCases, file: 'proxy-cases.json' }],
 ]);
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const [name = '', path] = args;
   const runner = RUNNERS.get(name);
   if (runner === undefined) {
     console.error(`usage: npm run cases -- ${[...RUNNERS.keys()].join('|')} [FILE]`);
     return 2;
   }
-  const results = usable(runner.run, path ?? fileURLToPath(new URL(runner.file, import.meta.url)));
+  const results = await usable(runner.run, path ?? fileURLToPath(new URL(runner.file, import.meta.url)));
   if (results === null) return 2;
   const failed = results.filter(({ failure }) => failure !== null);
   for (const { id, failure } of failed) console.log(`FAIL ${id}: ${failure?.expected} | ${failure?.got}`);
@@ -35,9 +38,9 @@ function main(args: readonly string[]): number {
   return failed.length === 0 ? 0 : 1;
 }
 
-function usable(run: Runner, path: string): readonly CaseResult[] | null {
+async function usable(run: Runner, path: string): Promise<readonly CaseResult[] | null> {
   try {
-    return run(JSON.parse(readFileSync(path, 'utf8')));
+    return await run(JSON.parse(readFileSync(path, 'utf8')));
   } catch (error) {
     console.error(`cannot use ${path}: ${error instanceof Error ? error.message : String(error)}`);
     return null;
@@ -45,4 +48,4 @@ function usable(run: Runner, path: string): readonly CaseResult[] | null {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));

@@ -1,18 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { parseConfig, type Settings } from '../../router/config.ts';
 import type { Move, Receipt, StatusData } from '../../router/control/api.ts';
 import type { LedgerEvent } from '../../router/core/events.ts';
 import { type Running, startUp } from '../../router/main.ts';
+import { type FigOptions, launchFig, type Ready, readyOf } from './fig-process.ts';
 import { temporaryFolder } from './folder.ts';
 import { webServer } from './world.ts';
-
-const FIG = resolve(import.meta.dirname, '../../cli/fig.js');
 
 /** Legacy and service that say who they are, and a configuration with one group `orders` between them. */
 export async function twoSides(): Promise<{ readonly legacy: string; readonly service: string }> {
@@ -65,24 +64,40 @@ export interface Ended {
   readonly stderr: string;
 }
 
-export interface FigOptions {
-  readonly cwd?: string;
-  readonly env?: NodeJS.ProcessEnv;
-  /** Before the script: options of Node itself. */
-  readonly node?: readonly string[];
-}
-
-/** The command line as a process of its own. */
+/** The command line as a process of its own, gone with the test. */
 export function spawnFig(args: readonly string[], options: FigOptions = {}): ChildProcess {
-  const { cwd = process.cwd(), env = {}, node = [] } = options;
-  const { FIG_DATA: _, FIG_TOKEN: __, FIG_ADMIN: ___, FIG_CONFIG: ____, ...inherited } = process.env;
-  const child = spawn(process.execPath, [...node, FIG, ...args], {
-    cwd,
-    env: { ...inherited, FIG_LOG_LEVEL: 'silent', FIG_OPERATOR: 'ana', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = launchFig(args, options);
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
+}
+
+/** A `fig` process that serves. */
+export interface RunningFig extends Ready {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** Of the traffic, on 127.0.0.1. */
+  readonly port: number;
+}
+
+/** Starts `fig proxy …` or `fig up …` and resolves once it serves; gone with the test. */
+export async function startFig(args: readonly string[], options: FigOptions = {}): Promise<RunningFig> {
+  const child = spawnFig(args, options);
+  const ready = await readyOf(child);
+  return { ...ready, child, pid: child.pid ?? 0, port: Number(new URL(ready.traffic).port) };
+}
+
+/** The transparent proxy in front of this origin, on a port of its own. */
+export function startFigProxy(legacy: string, more: readonly string[] = []): Promise<RunningFig> {
+  return startFig(['proxy', '--legacy', legacy, '--listen', '127.0.0.1:0', ...more]);
+}
+
+/** `fig up` with this configuration, its data in a folder of the test's own. */
+export async function startFigUp(input: object): Promise<RunningFig & { readonly data: string }> {
+  const folder = temporaryFolder();
+  const file = join(folder, 'fig.config.json');
+  writeFileSync(file, JSON.stringify({ data: 'data', ...input }));
+  const running = await startFig(['up', '--config', file]);
+  return { ...running, data: join(folder, 'data') };
 }
 
 /** Runs a command to its end. */

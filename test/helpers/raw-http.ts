@@ -89,13 +89,10 @@ export interface Message {
 export function parseMessage(text: string): Message {
   const end = text.indexOf('\r\n\r\n');
   const [start = '', ...lines] = text.slice(0, end === -1 ? undefined : end).split('\r\n');
-  const fields = lines.map((line) => {
-    const colon = line.indexOf(':');
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const;
-  });
+  const fields = lines.map(fieldOf);
   const rest = end === -1 ? '' : text.slice(end + 4);
-  const chunked = fields.some(([name, value]) => name === 'transfer-encoding' && value === 'chunked');
-  return { start, status: Number(start.split(' ')[1]), fields, body: chunked ? unchunked(rest) : rest };
+  const isChunked = fields.some(([name, value]) => name === 'transfer-encoding' && value === 'chunked');
+  return { start, status: Number(start.split(' ')[1]), fields, body: isChunked ? chunked(rest).body : rest };
 }
 
 /** Every value of a field. */
@@ -103,14 +100,66 @@ export function values(message: Pick<Message, 'fields'>, name: string): string[]
   return message.fields.filter(([field]) => field === name).map(([, value]) => value);
 }
 
-function unchunked(text: string): string {
+/** An answer as one client saw it. */
+export interface Answer extends Message {
+  readonly trailers: readonly (readonly [name: string, value: string])[];
+  readonly framing: 'none' | 'length' | 'chunked' | 'close';
+  /** False while its end has not come; an answer that ends with its connection is never known to be complete. */
+  readonly complete: boolean;
+}
+
+/** All answers to requests with these methods, interim ones (1xx) included. */
+export function parseAnswers(text: string, methods: readonly string[]): readonly Answer[] {
+  const answers: Answer[] = [];
+  let finals = 0;
+  let rest = text;
+  while (rest.includes('\r\n\r\n')) {
+    const { answer, length } = parseAnswer(rest, methods[finals] ?? 'GET');
+    answers.push(answer);
+    if (answer.status >= 200) finals += 1;
+    rest = rest.slice(length);
+  }
+  return answers;
+}
+
+function parseAnswer(text: string, method: string): { readonly answer: Answer; readonly length: number } {
+  const { start, status, fields } = parseMessage(text);
+  const from = text.indexOf('\r\n\r\n') + 4;
+  const head = { start, status, fields, trailers: [] };
+  const length = values(head, 'content-length')[0];
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 304)
+    return { answer: { ...head, body: '', framing: 'none', complete: true }, length: from };
+  if (values(head, 'transfer-encoding').length > 0) {
+    const { body, trailers, end } = chunked(text.slice(from));
+    const answer: Answer = { ...head, body, trailers, framing: 'chunked', complete: end !== null };
+    return { answer, length: end === null ? text.length : from + end };
+  }
+  const end = length === undefined ? text.length : from + Number(length);
+  const framing = length === undefined ? 'close' : 'length';
+  const complete = length !== undefined && text.length >= end;
+  return { answer: { ...head, body: text.slice(from, end), framing, complete }, length: end };
+}
+
+/** `end`: where the message ends, null when it does not. */
+function chunked(text: string): Pick<Answer, 'body' | 'trailers'> & { readonly end: number | null } {
   let body = '';
   let at = 0;
   for (;;) {
     const line = text.indexOf('\r\n', at);
     const size = Number.parseInt(text.slice(at, line), 16);
-    if (line === -1 || !(size > 0)) return body;
+    if (line === -1 || Number.isNaN(size)) return { body, trailers: [], end: null };
+    if (size === 0) break;
     body += text.slice(line + 2, line + 2 + size);
     at = line + 2 + size + 2;
   }
+  const from = text.indexOf('\r\n', at) + 2;
+  if (text.startsWith('\r\n', from)) return { body, trailers: [], end: from + 2 };
+  const close = text.indexOf('\r\n\r\n', from);
+  if (close === -1) return { body, trailers: [], end: null };
+  return { body, trailers: text.slice(from, close).split('\r\n').map(fieldOf), end: close + 4 };
+}
+
+function fieldOf(line: string): readonly [name: string, value: string] {
+  const colon = line.indexOf(':');
+  return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
 }

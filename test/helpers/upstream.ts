@@ -35,8 +35,11 @@ export interface RawUpstream {
 /** What to do when the head of a request has come: bytes to say, or any script on the socket. */
 export type Script = string | ((heard: Heard, n: number) => string | undefined);
 
-/** A scripted TCP server that reads HTTP heads strictly enough to count requests, and says raw bytes. */
-export async function rawUpstream(script: Script): Promise<RawUpstream> {
+/**
+ * A scripted TCP server that reads HTTP heads strictly enough to count requests, and says raw bytes. `at` is when the
+ * script runs: when a request is whole, or (one request a connection) as soon as its head is.
+ */
+export async function rawUpstream(script: Script, at: 'head' | 'whole' = 'whole'): Promise<RawUpstream> {
   const heard: Heard[] = [];
   const sockets = new Set<net.Socket>();
   const watch = createWatch();
@@ -58,7 +61,8 @@ export async function rawUpstream(script: Script): Promise<RawUpstream> {
       bytes += text;
       watch.wake();
       buffer += text;
-      for (let length = messageLength(buffer); length !== null; length = messageLength(buffer)) {
+      const lengthOf = at === 'head' ? headLength : messageLength;
+      for (let length = lengthOf(buffer); length !== null; length = lengthOf(buffer)) {
         const request = { ...parseMessage(buffer.slice(0, length)), connection, socket };
         buffer = buffer.slice(length);
         heard.push(request);
@@ -106,6 +110,11 @@ export async function rawUpstream(script: Script): Promise<RawUpstream> {
 /** An answer with a body of known length. */
 export function ok(body: string, fields = ''): string {
   return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${fields}\r\n${body}`;
+}
+
+function headLength(text: string): number | null {
+  const end = text.indexOf('\r\n\r\n');
+  return end === -1 ? null : end + 4;
 }
 
 /** Bytes of the first whole request, or null while it is not whole. */
