@@ -210,8 +210,7 @@ export class ClientConnection implements BodySink {
     this.#engine.deps.log.error('exchange-failed', { error });
     const { accounts } = this.#engine;
     if (this.#exchange !== null) this.#exchange.internal();
-    else if (this.#state !== 'tunnel')
-      accounts.answered('', 'FIG_INTERNAL', ERRORS.FIG_INTERNAL.status, 0);
+    else if (this.#state !== 'tunnel') accounts.answered('', 'FIG_INTERNAL', ERRORS.FIG_INTERNAL.status, 0);
     this.destroy();
   }
 
@@ -296,7 +295,7 @@ export class ClientConnection implements BodySink {
     }
     const { admitted, framing } = admission;
     if (isLastHop(admitted)) {
-      this.#answerOptions(requestId, startedAt, framing.kind !== 'none');
+      this.#answerOptions(requestId, startedAt, admitted.closes || framing.kind !== 'none');
       return;
     }
     const readings = readingsOf(snapshot.table, admitted.method, admitted.path, options);
@@ -384,9 +383,9 @@ export class ClientConnection implements BodySink {
     this.finish();
   }
 
-  #answerOptions(requestId: string, startedAt: number, body: boolean): void {
+  #answerOptions(requestId: string, startedAt: number, last: boolean): void {
     const { accounts, deps } = this.#engine;
-    const close = body || this.isLast;
+    const close = last || this.isLast;
     accounts.answered('OPTIONS', 'OK', 200, deps.clock.now() - startedAt);
     this.out.text(optionsAnswer({ requestId, date: this.#engine.date(), close }));
     this.out.flush();
@@ -430,7 +429,8 @@ export class ClientConnection implements BodySink {
   }
 
   #closed(): void {
-    if (this.#state === 'head') this.#engine.accounts.answered('', 'CLIENT_GONE', ERRORS.CLIENT_GONE.status, 0);
+    if (this.#state === 'head')
+      this.#engine.accounts.answered('', 'CLIENT_GONE', ERRORS.CLIENT_GONE.status, 0);
     this.#state = 'closed';
     this.#leave();
     this.#tunnel?.clientLost();
