@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Envelope, StatusData } from '../router/control/api.ts';
+import type { Envelope, GroupStatus, StatusData } from '../router/control/api.ts';
 import { addToKillFile } from '../router/kill-file.ts';
 import { type Client, connect, dataFolder } from './client.ts';
 import { CommandFailure, EXIT } from './exit.ts';
@@ -92,10 +92,14 @@ async function kill(group: string, options: KillOptions): Promise<void> {
 async function confirmed(client: Client, group: string, deadline: number): Promise<readonly string[] | null> {
   while (performance.now() < deadline) {
     const { data }: Envelope<StatusData> = await client.get('/api/v1/status');
+    const { workers, snapshot } = data;
     const asked = data.groups.filter((candidate) => group === '*' || candidate.group === group);
     // Sealed groups have no legacy to return to; they are not waited for.
-    if (asked.every((g) => g.stopped === 'killed' || g.stage === 'sealed' || g.stage === 'retired'))
-      return asked.map((g) => g.group);
+    const stopped = (g: GroupStatus) =>
+      g.stopped === 'killed' || g.stage === 'sealed' || g.stage === 'retired';
+    // A data plane that does not run yet begins with the newest snapshot.
+    const inForce = workers.every((worker) => worker.state !== 'ready' || (worker.snapshot ?? 0) >= snapshot);
+    if (inForce && asked.every(stopped)) return asked.map((g) => g.group);
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
   }
   return null;

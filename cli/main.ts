@@ -5,6 +5,7 @@ import { addExplain } from './explain.ts';
 import { addHistory } from './history.ts';
 import { addKill } from './kill.ts';
 import { addProxy } from './proxy.ts';
+import { addReload } from './reload.ts';
 import { addRollback } from './rollback.ts';
 import { addShadow } from './shadow.ts';
 import { addShift } from './shift.ts';
@@ -35,6 +36,7 @@ for (const add of [
   addKill,
   addExplain,
   addHistory,
+  addReload,
 ]) {
   add(program);
 }

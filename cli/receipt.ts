@@ -34,6 +34,11 @@ export async function carryOut(group: string, body: Move, options: MoveOptions):
       EXIT.failed,
       'the log of fig up',
     );
+  const { running, confirmed } = receipt.planes;
+  if (confirmed < running)
+    say(
+      `fig: only ${confirmed} of ${running} workers confirmed in time; the others may still route as before, see fig status`,
+    );
   if (receipt.flag.state === 'pending')
     say(`fig: the flag is not there yet (${receipt.flag.why}); it is retried, and the ledger already holds`);
 }
@@ -47,7 +52,10 @@ function receiptText(receipt: Receipt): string {
       group,
       `${change === '' ? positionText(to) : change}  rev ${from.rev} -> ${to.rev}  accepted ${receipt.acceptedAt}`,
     ],
-    ['routing', `snapshot ${receipt.snapshot} in force after ${duration(receipt.appliedMs)}`],
+    [
+      'routing',
+      `snapshot ${receipt.snapshot} in force after ${duration(receipt.appliedMs)}${workersText(receipt.planes)}`,
+    ],
   ];
   if (to.stopped !== null || to.share < from.share) {
     const last =
@@ -61,6 +69,11 @@ function receiptText(receipt: Receipt): string {
   if (flag.state === 'verified') rows.push(['flag', `read back after ${duration(flag.verifiedMs)}`]);
   if (flag.state === 'pending') rows.push(['flag', `pending: ${flag.why}`]);
   return table(rows);
+}
+
+/** One data plane is the server itself: nothing to say. */
+export function workersText({ running, confirmed }: Receipt['planes']): string {
+  return running === 1 && confirmed === 1 ? '' : ` in ${confirmed} of ${running} workers`;
 }
 
 function changeText(from: Position, to: Position): string {

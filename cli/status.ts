@@ -69,7 +69,7 @@ function show(reply: Envelope<StatusData>, group: string | undefined, options: S
 
 function render(reply: Envelope<StatusData>, group: string | undefined): string {
   const { data, at } = reply;
-  const head = `${flagLine(data)}\n`;
+  const head = `${flagLine(data)}\n${workersLine(data)}`;
   if (data.groups.length === 0)
     return `${head}no groups: every request goes to legacy (${count(data.ungrouped)} so far)`;
   if (group !== undefined) return head + data.groups.map((g) => full(g, at)).join('\n\n');
@@ -95,6 +95,17 @@ function flagLine({ flags, snapshot, traffic }: StatusData): string {
           : 'fresh';
   const error = flags.lastError === null ? '' : `; ${flags.lastError}`;
   return `traffic ${traffic}   snapshot ${snapshot}   flags ${flags.source}, ${state}${error}`;
+}
+
+/** Empty where the server answers requests itself. */
+function workersLine({ workers, snapshot }: StatusData): string {
+  if (workers.length === 0) return '';
+  const each = workers.map((w) => {
+    const behind = w.state === 'ready' && (w.snapshot ?? 0) < snapshot ? `, at snapshot ${w.snapshot}` : '';
+    const restarts = w.restarts === 0 ? '' : `, restarted ${w.restarts}x`;
+    return `${w.worker} ${w.state}${behind}${restarts}, ${count(w.requests)} requests`;
+  });
+  return `workers ${each.join('; ')}\n`;
 }
 
 function full(g: GroupStatus, now: string): string {

@@ -20,7 +20,6 @@ export function addUp(program: Command): void {
     .option('--data <folder>', 'data folder (default: from the configuration, .fig beside it)')
     .description('run everything in the configuration: traffic, admin API, embedded flag server')
     .action(async (options: UpOptions) => {
-      const today = new Date().toISOString().slice(0, 10);
       await serve(async () => {
         const file = options.config ?? process.env['FIG_CONFIG'] ?? findConfig(process.cwd());
         if (file === null)
@@ -29,16 +28,16 @@ export function addUp(program: Command): void {
             EXIT.usage,
             'fig proxy --legacy URL needs none',
           );
-        const settings = await loadConfig(file, process.env, today);
-        return startUp(
-          options.data === undefined ? settings : { ...settings, data: options.data },
-          version(),
-        );
+        const load = async () => {
+          const settings = await loadConfig(file, process.env, new Date().toISOString().slice(0, 10));
+          return options.data === undefined ? settings : { ...settings, data: options.data };
+        };
+        return startUp(await load(), { load, version: version() });
       });
     });
 }
 
-/** Starts, says where, and stays until SIGTERM, SIGHUP or Ctrl-C. A second signal ends at once. */
+/** Starts, says where, and stays until SIGTERM or Ctrl-C; a second one ends at once. SIGHUP reloads. */
 export async function serve(start: () => Promise<Running>): Promise<void> {
   const running = await start().catch((error: unknown) => {
     throw startFailure(error);
@@ -64,7 +63,7 @@ export async function serve(start: () => Promise<Running>): Promise<void> {
     );
   };
   process.on('SIGTERM', () => stop(EXIT.ok));
-  process.on('SIGHUP', () => stop(EXIT.ok));
+  process.on('SIGHUP', () => void running.reload());
   process.on('SIGINT', () => stop(EXIT.interrupted));
 }
 

@@ -11,6 +11,7 @@ import {
 import type { Clock, FlagStatus, Log } from '../router/core/ports.ts';
 import { type Backup, createBackup } from './backup.ts';
 import { FLAG_PREFIX } from './names.ts';
+import type { FlagFeed } from './push.ts';
 import {
   createTable,
   type Definition,
@@ -41,6 +42,7 @@ export interface LocalFlags {
 /** A checked flag source; `reader.ts` checks it. */
 export type Source =
   | { readonly kind: 'local'; readonly server: LocalFlags }
+  | { readonly kind: 'push'; readonly feed: FlagFeed }
   | {
       readonly kind: 'stream' | 'poll';
       /** With `/api/` at its end. */
@@ -82,6 +84,8 @@ export interface FlagClient {
   hasData(): boolean;
   /** The definition in force; undefined when there is none or there is no data yet. */
   definition(name: string): Definition | undefined;
+  /** Everything in force, to be handed to another process; null while there is no data. */
+  table(): FlagTable | null;
   /** Only when `hasData()`, and only for a flag that `definition` knows. May throw. */
   isEnabled(name: string, context: Context): boolean;
   status(): FlagStatus;
@@ -96,9 +100,11 @@ export interface FlagClient {
  */
 export function createClient(deps: ClientDeps): FlagClient {
   const { source, clock, log, timer, random } = deps;
-  const agent = source.kind === 'local' ? null : createAgent(source);
+  const pushed = source.kind === 'push' ? source.feed : null;
+  const inMemory = source.kind === 'local' || source.kind === 'push';
+  const agent = inMemory ? null : createAgent(source);
   const backup = source.kind === 'poll' ? backupOf(source.url, deps) : null;
-  const table = source.kind === 'local' ? createTable() : null;
+  const table = inMemory ? createTable() : null;
   const listeners = new Set<(revision: number) => void>();
   const cancels: { refused: (() => void) | null; stream: (() => void) | null; commit: (() => void) | null } =
     {
@@ -253,6 +259,11 @@ export function createClient(deps: ClientDeps): FlagClient {
         refresh();
         cancels.commit = source.server.onCommit(guarded(refresh));
       }
+      if (pushed !== null && table !== null) {
+        const known = pushed.latest();
+        if (known !== null) table.swap(known.table);
+        cancels.commit = pushed.onTable(guarded((next: FlagTable) => table.swap(next)));
+      }
       void settled(client.start());
     },
 
@@ -273,6 +284,11 @@ export function createClient(deps: ClientDeps): FlagClient {
 
     definition: (name) => (ready ? unleash?.getFeatureToggleDefinition(name) : undefined),
 
+    table() {
+      if (!ready || unleash === null) return null;
+      return { features: unleash.getFeatureToggleDefinitions(), segments: segmentsOf(unleash) };
+    },
+
     isEnabled(name, context) {
       return unleash?.isEnabled(name, context, false) ?? false;
     },
@@ -280,6 +296,11 @@ export function createClient(deps: ClientDeps): FlagClient {
     status() {
       const ageMs = lastContactMs === null ? null : clock.now() - lastContactMs;
       const now = transport();
+      const latest = pushed?.latest() ?? null;
+      if (ready && latest !== null) {
+        const { data, stale, ageMs: pushedAgeMs } = latest;
+        return { data, stale, ageMs: pushedAgeMs, transport: now, revision, lastError };
+      }
       const data = !ready ? 'none' : lastContactMs === null ? 'backup' : 'fresh';
       return {
         data,
@@ -317,12 +338,12 @@ function optionsOf(
     environment,
     projectName: PROJECT,
     namePrefix: FLAG_PREFIX,
-    url: source.kind === 'local' ? 'http://local.invalid/api/' : source.url.href,
+    url: 'url' in source ? source.url.href : 'http://local.invalid/api/',
     disableAutoStart: true,
     skipInstanceCountWarning: true,
     storageProvider: backup ?? new InMemStorageProvider(),
   };
-  if (source.kind === 'local' || agent === null || table !== null) {
+  if (!('url' in source) || agent === null || table !== null) {
     return table === null ? shared : { ...shared, disableMetrics: true, repository: table };
   }
   return {
@@ -338,7 +359,7 @@ function optionsOf(
   };
 }
 
-function createAgent(source: Exclude<Source, { kind: 'local' }>): HttpAgent {
+function createAgent(source: Extract<Source, { url: URL }>): HttpAgent {
   const options = { keepAlive: true, timeout: source.timeoutMs };
   if (source.url.protocol === 'http:') return new HttpAgent(options);
   const tls = { ...options, rejectUnauthorized: true };
@@ -351,7 +372,7 @@ function backupOf(url: URL, { backupDir, environment, clock, log }: ClientDeps):
 
 /** Above this age the data is stale; a table that is swapped in the same process never is. */
 function isStale(source: Source, transport: FlagStatus['transport'], ageMs: number | null): boolean {
-  if (source.kind === 'local' || ageMs === null) return false;
+  if (!('url' in source) || ageMs === null) return false;
   const limitMs =
     transport === 'stream' ? STREAM_STALE_MS : Math.max(10 * source.refreshMs, POLL_STALE_MIN_MS);
   return ageMs > limitMs;
@@ -364,11 +385,17 @@ function ageOf(transport: FlagStatus['transport'], ageMs: number | null): number
 
 /** The flag and segment objects in force; the SDK never changes one in place. */
 function partsOf(client: Unleash): readonly unknown[] {
-  const segments = client
+  return [...client.getFeatureToggleDefinitions(), ...segmentsOf(client)];
+}
+
+/** The segments that some strategy uses, each once. */
+function segmentsOf(client: Unleash): FlagTable['segments'] {
+  const used = client
     .getFeatureToggleDefinitions(true)
     .flatMap((feature) => feature.strategies ?? [])
-    .flatMap((strategy) => strategy.segments ?? []);
-  return [...client.getFeatureToggleDefinitions(), ...segments];
+    .flatMap((strategy) => strategy.segments ?? [])
+    .filter((segment) => segment !== undefined);
+  return [...new Map(used.map((segment) => [segment.id, segment])).values()];
 }
 
 /** What the SDK's own repository can do beyond its public interface. */

@@ -5,6 +5,8 @@ import type { Answer, FlagIntent } from '../router/core/types.ts';
 import { type ClientCounts, createClient, type LocalFlags, type Source } from './client.ts';
 import { contextOf, propertyFaults } from './context.ts';
 import { serveFlag, shadowFlag, shareOf } from './names.ts';
+import type { FlagFeed } from './push.ts';
+import type { FlagTable } from './table.ts';
 import { systemTimer, type Timer } from './timer.ts';
 import { type Fault, isLoopback, parseFlagUrl } from './url.ts';
 
@@ -18,6 +20,8 @@ const TIMEOUT_MIN_MS = 1000;
 export type FlagSource =
   /** The embedded flag server of the same process: no HTTP, visible in the same tick. */
   | { readonly kind: 'local'; readonly server: LocalFlags }
+  /** The table of another process of ours. */
+  | { readonly kind: 'push'; readonly feed: FlagFeed }
   /** An embedded flag server on this machine: `http:` on a loopback address only. */
   | { readonly kind: 'stream'; readonly url: string; readonly token: string }
   /** Any Unleash. */
@@ -59,6 +63,8 @@ export interface RunningReader extends FlagReader {
   start(): void;
   stop(): Promise<void>;
   counts(): ReaderCounts;
+  /** Everything in force, to be pushed to another process; null while there is no data. */
+  table(): FlagTable | null;
 }
 
 /** What a flag asks for now: one that is switched off asks for nothing, whatever its shape. */
@@ -116,6 +122,7 @@ export function createReader(deps: ReaderDeps): RunningReader {
     start: client.start,
     stop: client.stop,
     counts: () => ({ ...client.counts(), evaluationFailures }),
+    table: client.table,
   };
 }
 
@@ -126,7 +133,7 @@ const NO_UNIT: FlagIntent = { serve: 'unknown', shadow: 'unknown', cause: 'no-un
 export function readerFaults(deps: Pick<ReaderDeps, 'source' | 'properties'>): Fault[] {
   const { source, properties = [] } = deps;
   const faults: Fault[] = propertyFaults(properties).map((text) => ({ path: 'properties', text }));
-  if (source.kind === 'local') return faults;
+  if (!('url' in source)) return faults;
   const url = parseFlagUrl(source.url);
   if (!(url instanceof URL)) {
     faults.push(url);
@@ -154,14 +161,14 @@ function checked(deps: ReaderDeps): Source {
     throw new TypeError(`flags: ${faults.map((fault) => `${fault.path}: ${fault.text}`).join('; ')}`);
   }
   const { source } = deps;
-  if (source.kind === 'local') return source;
+  if (!('url' in source)) return source;
   const url = parseFlagUrl(source.url);
   if (!(url instanceof URL)) throw new TypeError(`flags: ${url.path}: ${url.text}`);
   const ca = source.kind === 'poll' ? source.ca : undefined;
   return { kind: source.kind, url, token: source.token, ...timesOf(source), ca };
 }
 
-function timesOf(source: Exclude<FlagSource, { kind: 'local' }>): { refreshMs: number; timeoutMs: number } {
+function timesOf(source: Extract<FlagSource, { url: string }>): { refreshMs: number; timeoutMs: number } {
   if (source.kind === 'stream') return { refreshMs: REFRESH_MS, timeoutMs: TIMEOUT_MS };
   return { refreshMs: source.refreshMs ?? REFRESH_MS, timeoutMs: source.timeoutMs ?? TIMEOUT_MS };
 }

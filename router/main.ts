@@ -1,18 +1,15 @@
 /** The composition root: the only file that knows every folder. */
-import { hash, randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import pino from 'pino';
 import { createReader, type RunningReader } from '../flags/reader.ts';
 import { createFlagServer, type FlagServer } from '../flags/server/app.ts';
 import { type FlagTokens, newTokens } from '../flags/server/auth.ts';
 import { createWriter } from '../flags/writer.ts';
-import { type Address, ConfigError, type Settings } from './config.ts';
-import { createActions } from './control/act.ts';
-import { createAdminApi } from './control/admin-api.ts';
+import { bindOrAny, listenOn, urlOf } from './bind.ts';
+import { ConfigError, type Settings } from './config.ts';
+import { CONFIRM_MS, createActions } from './control/act.ts';
+import { createAdminApi, type ReloadResult } from './control/admin-api.ts';
 import type { StatusData } from './control/api.ts';
 import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
@@ -22,15 +19,28 @@ import { createMetrics } from './control/metrics.ts';
 import { createRouting } from './control/routing.ts';
 import { groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
-import { createMeter } from './core/meter.ts';
-import type { Clock, FlagReader, FlagWriter, Ledger, Log } from './core/ports.ts';
-import { buildSnapshot } from './core/snapshot.ts';
+import { meteredFor } from './core/metering.ts';
+import type { Clock, ComparisonStore, FlagReader, FlagWriter, Ledger, Log } from './core/ports.ts';
+import { buildSnapshot, type RoutingPlan } from './core/snapshot.ts';
+import type { Snapshot } from './core/types.ts';
 import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './data-folder.ts';
+import { createDataPlane, keyOf } from './data-plane.ts';
 import { type Kills, readKillFile, removeFromKillFile, watchKillFile } from './kill-file.ts';
-import { MOUNT_DEFAULTS } from './mount/options.ts';
-import { createMountServer } from './mount/server.ts';
-import { createMount, type Mount } from './mount.ts';
-import { createShadow } from './shadow/shadow.ts';
+import { createLog } from './log.ts';
+import { watchLoop } from './loop.ts';
+import { createFleet, type FleetFlags } from './processes/fleet.ts';
+import { createInProcess } from './processes/in-process.ts';
+import {
+  drainLeftovers,
+  forgetWorkers,
+  type Leftovers,
+  readLeftovers,
+  writeWorkers,
+} from './processes/leftovers.ts';
+import type { PlaneCounts } from './processes/messages.ts';
+import type { Planes } from './processes/planes.ts';
+import { choosePort, isHeldBy } from './processes/port.ts';
+import { createReload } from './reload.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
@@ -42,8 +52,17 @@ export interface Running {
   readonly admin: string | null;
   /** The embedded flag server, or null. */
   readonly flags: string | null;
-  /** Answers what is in flight, writes what is counted, lets go of every file and port. */
+  /** Reads the configuration again, or without one the TLS files: all of it is in force, or none. Never rejects. */
+  reload(): Promise<ReloadResult>;
+  /** Answers what is in flight, writes what is counted, lets go of every file, port and process. */
   stop(): Promise<void>;
+}
+
+interface Given {
+  /** Reads the same configuration again. Rejects with ConfigError. */
+  readonly load: () => Promise<Settings>;
+  /** Of the program, as metrics say it. */
+  readonly version: string;
 }
 
 const clock: Clock = { now: () => performance.now(), wall: () => Date.now() };
@@ -53,146 +72,167 @@ const FLAG_DEADLINE_MS = 5_000;
 const READY_WITHOUT_FLAGS_MS = 10_000;
 /** A kill that stands in the file is carried out again while the ledger does not have it. */
 const KILL_AGAIN_MS = 1_000;
-/** Copies are shed while the event loop is later than this. */
-const LOOP_LATE_MS = 20;
-const LOOP_RESOLUTION_MS = 10;
 
 /**
- * Everything of a configuration in one process. `version`: of the program, as metrics say it. Throws ConfigError,
- * StoreError, LedgerError or the error of a port.
+ * Everything of a configuration: control and traffic in this process, or traffic in `workers` of their own.
+ * Throws ConfigError, StoreError, LedgerError or the error of a port.
  */
-export async function startUp(settings: Settings, version = 'unknown'): Promise<Running> {
+export async function startUp(settings: Settings, given: Partial<Given> = {}): Promise<Running> {
+  const { load = async () => settings, version = 'unknown' } = given;
   const log = createLog();
-  const closers: (() => void | Promise<void>)[] = [];
-  const stop = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const life = createLife(log);
   try {
-    return { ...(await assemble(settings, version, log, closers)), stop };
+    return { ...(await assemble(settings, { load, version }, log, life)), stop: life.stop };
   } catch (error) {
-    await stop();
+    await life.closeAll();
     throw error;
   }
 }
 
-/** A transparent proxy: no groups, no flags, no data folder. */
-export async function startProxy(settings: Settings): Promise<Running> {
+/** A transparent proxy: no groups, no flags, no data folder. A reload reads its TLS files again. */
+export async function startProxy(
+  settings: Settings,
+  load: Given['load'] = async () => settings,
+): Promise<Running> {
   const log = createLog();
-  const snapshot = buildSnapshot(1, settings.routing, { seq: 0, groups: new Map() }, new Map());
-  const mount = createMount(
-    {
-      current: { get: () => snapshot },
-      flags: { read: () => ({ serve: 'unknown', shadow: 'unknown', cause: 'no-data' }) },
-      keyOf,
-      shadow: { busy: () => 'flag-off', offer: () => 'flag-off' },
-      recorder: { observed: () => undefined, eligible: () => undefined },
+  const life = createLife(log);
+  try {
+    const snapshot = buildSnapshot(1, settings.routing, { seq: 0, groups: new Map() }, new Map());
+    const planes = await createPlanes({ settings, snapshot, control: null, onCounts: () => undefined, log });
+    const traffic = await startPlanes(planes, settings, life, () => settings.proxy.drainLeadMs);
+    const { reload } = createReload({
+      settings,
+      load,
+      async apply(next) {
+        planes.reconfigure({ ...settings.proxy, tls: next.proxy.tls });
+        return { snapshot: snapshot.revision, planes: await planes.applied(snapshot.revision, CONFIRM_MS) };
+      },
       clock,
       log,
-      nextId: randomUUID,
-    },
-    mountOptions(settings),
-  );
-  mount.start();
-  const server = createMountServer(mount);
-  const traffic = await listen(server, settings.listen, log);
+    });
+    log.info('started', { traffic, workers: settings.workers });
+    return { traffic, admin: null, flags: null, reload, stop: life.stop };
+  } catch (error) {
+    await life.closeAll();
+    throw error;
+  }
+}
+
+/** What is open, in the order of opening, and the way to its end. */
+interface Life {
+  onClose(close: () => void | Promise<void>): void;
+  /** The end was asked for. */
+  ending(): boolean;
+  /** Newest first. */
+  closeAll(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function createLife(log: Log): Life {
+  const closers: (() => void | Promise<void>)[] = [];
+  let ending = false;
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
   return {
-    traffic,
-    admin: null,
-    flags: null,
-    stop: () => drain(server, mount),
+    onClose: (close) => void closers.push(close),
+    ending: () => ending,
+    closeAll,
+    async stop() {
+      ending = true;
+      await closeAll();
+      log.info('stopped');
+    },
   };
 }
 
 async function assemble(
   settings: Settings,
-  version: string,
+  { load, version }: Given,
   log: Log,
-  closers: (() => void | Promise<void>)[],
+  life: Life,
 ): Promise<Omit<Running, 'stop'>> {
   const { data, routing: plan } = settings;
   openDataFolder(data);
   const db = openDatabase(join(data, 'fig.db'), MIGRATIONS);
-  closers.push(() => void db.close());
+  life.onClose(() => void db.close());
   const ledger = openLedger(db, join(data, 'ledger.head'), {
     wall: clock.wall,
     nextId: randomUUID,
     onAnchorLag: (error) => log.error('ledger-anchor-lags', { error: String(error) }),
   });
-  const names = plan.groups.map((group) => group.name);
-  refuseLostGroups(ledger, names);
-  createGroups(ledger, names);
+  takeUpGroups(ledger, plan);
 
-  const { reader, writer, flagServer, flagsUrl } = await startFlags(settings, log, closers);
+  const { reader, writer, flagServer, flagsUrl } = await startFlags(settings, log, life);
   const routing = createRouting({ plan, ledger });
-  const traffic = createTraffic({ groups: names, clock });
+  const groups = () => [...routing.get().groups.keys()];
+  const traffic = createTraffic({ groups, clock });
+  let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
-  const loop = watchLoop(closers);
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
-  const meter = createMeter(
-    plan.groups.map(({ name, routes }) => ({ name, routes: routes.map((r) => r.label) })),
-  );
-  const shadow = createShadow({
-    clock,
-    store: comparisons,
-    log,
-    meter,
-    key: digestKey,
-    overloaded: loop.late,
-  });
-  shadow.start();
-  closers.push(() => shadow.stop());
-
-  const options = mountOptions(settings);
-  const mount = createMount(
-    {
-      current: routing,
-      flags: reader,
-      keyOf,
-      shadow,
-      recorder: {
-        observed(observation) {
-          traffic.observed(observation);
-          meter.observed(observation);
-        },
-        eligible: shadow.eligible,
-      },
-      clock,
-      log,
-      nextId: randomUUID,
+  const workersFile = join(data, 'workers.json');
+  const killFile = join(data, 'fig.kill');
+  const leftovers = readLeftovers(workersFile);
+  const planes = await createPlanes({
+    settings,
+    snapshot: routing.get(),
+    control: { reader, digestKey, comparisons, killFile, workersFile, leftovers },
+    onCounts(counts) {
+      traffic.add(counts.traffic);
+      // Counts of groups and routes that are gone have no place any more.
+      if (counts.meter?.layout === metered.layout) metered.meter.add(counts.meter.changes);
     },
-    options,
-  );
-  mount.start();
+    log,
+  });
+  routing.onSwap((snapshot) => {
+    planes.swap(snapshot);
+    metered = meteredFor(snapshot, metered);
+  });
+  const loop = watchLoop(clock);
+  loop.start();
+  life.onClose(loop.stop);
   const converge = createConverge({
     ledger,
     reader,
     writer,
-    groups: names,
+    groups,
     clock,
     log,
     retryMs: FLAG_RETRY_MS,
     deadlineMs: FLAG_DEADLINE_MS,
   });
-  const inFlight = (group: string) => mount.counts().serviceInFlight.get(group) ?? 0;
-  const actions = createActions({ ledger, routing, traffic, converge, reader, inFlight, clock, log });
+  const actions = createActions({ ledger, routing, traffic, converge, reader, planes, clock, log });
 
   // Closed after the traffic: a rollback or a kill can still be asked for while it drains.
   const adminServer = createServer();
-  closers.push(() => close(adminServer));
+  life.onClose(() => close(adminServer));
   // Before the first request: what was killed while nobody ran stays killed.
-  const killFile = join(data, 'fig.kill');
-  const keep = createKills({ groups: names, ledger, routing, actions, log });
+  const keep = createKills({ groups, ledger, routing, actions, log });
   const obey = (kills: Kills) => kills !== null && keep(kills);
   const kills = watchKillFile(killFile, obey);
   const again = setInterval(() => obey(readKillFile(killFile)), KILL_AGAIN_MS);
-  closers.push(() => clearInterval(again));
-  closers.push(() => kills.stop());
-
-  const server = createMountServer(mount);
-  const trafficUrl = await listen(server, settings.listen, log);
-  closers.push(() => drain(server, mount));
+  life.onClose(() => clearInterval(again));
+  life.onClose(() => kills.stop());
   converge.start();
-  closers.push(() => converge.stop());
+  life.onClose(() => converge.stop());
+
+  let { proxy } = settings;
+  const trafficUrl = await startPlanes(planes, settings, life, () => proxy.drainLeadMs);
+  const { reload, last, inForce } = createReload({
+    settings,
+    load,
+    async apply(next) {
+      // What may still refuse comes before what changes anything.
+      takeUpGroups(ledger, next.routing);
+      planes.reconfigure(next.proxy);
+      proxy = next.proxy;
+      const { revision } = routing.replan(next.routing);
+      converge.wake();
+      return { snapshot: revision, planes: await planes.applied(revision, CONFIRM_MS) };
+    },
+    clock,
+    log,
+  });
 
   const startedAt = clock.now();
   const statusOf = (name: string) => {
@@ -208,18 +248,26 @@ async function assemble(
   };
   const source = settings.flags.kind;
   const status = (): StatusData => {
-    shadow.flush();
+    planes.collect();
+    planes.flush();
     return {
       snapshot: routing.get().revision,
       traffic: trafficUrl,
       ungrouped: traffic.ungrouped,
       flags: { ...reader.status(), source, writable: writer !== null },
       ledger: { events: ledger.state().seq },
-      groups: names.flatMap(statusOf),
+      workers: planes.workers(),
+      reload: last(),
+      groups: groups().flatMap(statusOf),
     };
   };
   const metrics = createMetrics({
-    meter,
+    meter: {
+      get families() {
+        return metered.meter.families;
+      },
+      value: (at) => metered.meter.value(at),
+    },
     current: routing,
     ledger,
     reader,
@@ -231,11 +279,16 @@ async function assemble(
       return { contact, backup };
     },
     inFlight: () =>
-      names.map((group) => ({ group, side: 'service', role: 'primary', requests: inFlight(group) })),
-    shadowQueue: shadow.health,
-    loopLagMs: loop.lagMs,
+      groups().map((group) => ({
+        group,
+        side: 'service',
+        role: 'primary',
+        requests: planes.inFlight(group),
+      })),
+    shadowQueue: planes.shadowQueue,
+    loopLagMs: planes.loopLagMs,
+    config: inForce,
   });
-  let draining = false;
   const app = createAdminApi({
     token: keptSecret(data, 'admin.token', () => randomSecret('fig_a_')),
     actions,
@@ -248,16 +301,15 @@ async function assemble(
         flags: reader,
         keyOf,
         policy: {
-          ...options,
+          ...proxy,
           peerTrusted: false,
-          defaultHost: new URL(plan.legacy.origin).host,
-          hosts: [],
-          strict: false,
+          defaultHost: new URL(routing.get().legacy.origin).host,
+          strict: true,
         },
       }),
     causes(group) {
-      shadow.flush();
-      return names.includes(group)
+      planes.flush();
+      return groups().includes(group)
         ? { group, comparisons: compared(comparisons, group), causes: comparisons.causes(group) }
         : null;
     },
@@ -265,8 +317,12 @@ async function assemble(
       const rows = comparisons.cause(group, id);
       return rows.length === 0 ? null : { group, id, rows };
     },
-    release: (group) => removeFromKillFile(killFile, group, names),
-    metrics: metrics.render,
+    release: (group) => removeFromKillFile(killFile, group, groups()),
+    reload,
+    metrics() {
+      planes.collect();
+      return metrics.render();
+    },
     lastTurnAt: loop.lastTurnAt,
     checks: () => [
       { name: 'config', problem: null },
@@ -277,27 +333,121 @@ async function assemble(
             ? 'no flag was read yet'
             : null,
       },
-      { name: 'listening', problem: server.listening || draining ? null : 'no traffic is taken' },
-      { name: 'draining', problem: draining ? 'the proxy is shutting down' : null },
+      { name: 'listening', problem: planes.notReady() },
+      { name: 'draining', problem: life.ending() ? 'the proxy is shutting down' : null },
     ],
   });
-  closers.push(() => {
-    draining = true;
-  });
   adminServer.on('request', app);
-  const adminUrl = await listen(adminServer, settings.admin, log);
+  const { host } = settings.admin;
+  const adminPort = await bindOrAny(settings.admin, log, (port) => listenOn(adminServer, { host, port }));
+  const adminUrl = urlOf('http', host, adminPort);
   writeAtomically(
     join(data, 'admin.json'),
     `${JSON.stringify({ url: adminUrl, traffic: trafficUrl, pid: process.pid })}\n`,
   );
+  // Replaced first, closed second: somebody answers all the time.
+  if (leftovers !== null) log.info('leftovers-draining', { pids: drainLeftovers(leftovers) });
+  if (settings.workers === 1) forgetWorkers(workersFile);
   log.info('started', {
     traffic: trafficUrl,
     admin: adminUrl,
     flags: flagsUrl,
-    groups: names.length,
+    groups: groups().length,
+    workers: settings.workers,
     revision: routing.get().revision,
   });
-  return { traffic: trafficUrl, admin: adminUrl, flags: flagServer === null ? null : flagsUrl };
+  return { traffic: trafficUrl, admin: adminUrl, flags: flagServer === null ? null : flagsUrl, reload };
+}
+
+interface PlanesDeps {
+  readonly settings: Settings;
+  readonly snapshot: Snapshot;
+  /** Null: `fig proxy`, which has neither flags nor a data folder. */
+  readonly control: {
+    readonly reader: RunningReader;
+    readonly digestKey: Uint8Array;
+    readonly comparisons: Pick<ComparisonStore, 'flush'>;
+    readonly killFile: string;
+    readonly workersFile: string;
+    readonly leftovers: Leftovers | null;
+  } | null;
+  onCounts(counts: PlaneCounts): void;
+  readonly log: Log;
+}
+
+/** One data plane in this process, or as many processes as are configured. Nothing answers before `start`. */
+async function createPlanes({ settings, snapshot, control, onCounts, log }: PlanesDeps): Promise<Planes> {
+  const { listen: address, workers, proxy: options } = settings;
+  const { host } = address;
+  const leftovers = control?.leftovers ?? null;
+  if (workers === 1) {
+    const shadow = control === null ? null : { digestKey: control.digestKey, store: control.comparisons };
+    const flags = control?.reader ?? { read: () => NO_FLAGS };
+    const plane = createDataPlane({ snapshot, options, flags, shadow, clock, log });
+    const reusePort = isHeldBy(leftovers, address);
+    const start = () => bindOrAny(address, log, (port) => plane.start({ host, port, reusePort }));
+    return createInProcess(plane, start, { counts: onCounts }, log);
+  }
+  const { port, shared } = await choosePort(address, leftovers, log);
+  if (!shared) log.warn('port-cannot-be-shared', { workers, instead: 1 });
+  return createFleet({
+    workers: shared ? workers : 1,
+    address: { host, port, reusePort: shared },
+    snapshot,
+    options,
+    flags: control === null ? null : exportOf(control.reader),
+    environment: environmentOf(settings),
+    digestKey: control?.digestKey ?? null,
+    killFile: control?.killFile ?? null,
+    sinks: { counts: onCounts, comparisons: (batch) => control?.comparisons.flush(batch) },
+    onPids: (pids) => control === null || remember(control.workersFile, { host, port }, pids, leftovers, log),
+    clock,
+    log,
+  });
+}
+
+async function startPlanes(
+  planes: Planes,
+  { listen: { host }, proxy: { tls } }: Settings,
+  life: Life,
+  leadMs: () => number,
+): Promise<string> {
+  life.onClose(() => planes.drain(life.ending() ? leadMs() : 0));
+  return urlOf(tls === null ? 'http' : 'https', host, await planes.start());
+}
+
+/** Whoever starts after a sudden end must find every process that still answers, also those from before. */
+function remember(
+  file: string,
+  at: { readonly host: string; readonly port: number },
+  pids: readonly number[],
+  leftovers: Leftovers | null,
+  log: Log,
+): void {
+  try {
+    if (pids.length === 0) forgetWorkers(file);
+    else writeWorkers(file, at, [...pids, ...(leftovers?.pids ?? [])]);
+  } catch (error) {
+    log.error('workers-not-remembered', { error: String(error) });
+  }
+}
+
+/** What this process knows of the flags, for those that are told. */
+function exportOf(reader: RunningReader): FleetFlags {
+  return {
+    export(whole) {
+      const { data, stale, ageMs } = reader.status();
+      const table = reader.table();
+      return data === 'none' || table === null ? null : { table: whole ? table : null, data, stale, ageMs };
+    },
+    onChange: reader.onChange,
+  };
+}
+
+const NO_FLAGS = { serve: 'unknown', shadow: 'unknown', cause: 'no-data' } as const;
+
+function environmentOf({ flags }: Settings): string {
+  return flags.kind === 'unleash' ? flags.environment : FLAG_ENVIRONMENT;
 }
 
 interface Flags {
@@ -307,15 +457,11 @@ interface Flags {
   readonly flagsUrl: string;
 }
 
-async function startFlags(
-  settings: Settings,
-  log: Log,
-  closers: (() => void | Promise<void>)[],
-): Promise<Flags> {
+async function startFlags(settings: Settings, log: Log, life: Life): Promise<Flags> {
   const { data, flags } = settings;
   const backupDir = join(data, 'backup');
   const common = {
-    environment: flags.kind === 'unleash' ? flags.environment : FLAG_ENVIRONMENT,
+    environment: environmentOf(settings),
     backupDir,
     clock,
     log,
@@ -328,21 +474,17 @@ async function startFlags(
         ? null
         : createWriter({ url, token: adminToken, environment, project: 'default', fetch, log });
     reader.start();
-    closers.push(() => reader.stop());
+    life.onClose(() => reader.stop());
     return { reader, writer, flagServer: null, flagsUrl: url };
   }
   const tokens = flagTokens(data);
   const flagServer = createFlagServer({ file: join(data, 'flags.db'), tokens, clock, log });
-  const { host, port, named } = flags.address;
-  const { url } = await flagServer.listen({ host, port }).catch((error: unknown) => {
-    if (named || !isBusy(error)) throw error;
-    log.warn('port-busy', { asked: port, instead: 'any' });
-    return flagServer.listen({ host, port: 0 });
-  });
-  closers.push(() => flagServer.close());
+  const { host } = flags.address;
+  const { url } = await bindOrAny(flags.address, log, (port) => flagServer.listen({ host, port }));
+  life.onClose(() => flagServer.close());
   const reader = createReader({ ...common, source: { kind: 'local', server: flagServer } });
   reader.start();
-  closers.push(() => reader.stop());
+  life.onClose(() => reader.stop());
   const writer = createWriter({
     url,
     token: tokens.admin,
@@ -360,6 +502,17 @@ function flagTokens(data: string): FlagTokens {
     admin: keptSecret(data, 'flags.admin.token', () => made.admin),
     client: keptSecret(data, 'flags.client.token', () => made.client),
   };
+}
+
+/** Refuses a configuration that loses a group, and enters new ones into the ledger. */
+function takeUpGroups(ledger: Ledger, plan: RoutingPlan): void {
+  const names = namesOf(plan);
+  refuseLostGroups(ledger, names);
+  createGroups(ledger, names);
+}
+
+function namesOf({ groups }: RoutingPlan): readonly string[] {
+  return groups.map(({ name }) => name);
 }
 
 /** A group with users on its service must not vanish from the configuration: nobody could take it back. */
@@ -388,101 +541,6 @@ function createGroups(ledger: Ledger, names: readonly string[]): void {
       happenings: [{ type: 'group.created', body: { groupId: group } }],
     });
   }
-}
-
-function mountOptions(settings: Settings): typeof MOUNT_DEFAULTS {
-  const { trustedProxies, timeouts, limits } = settings;
-  return { ...MOUNT_DEFAULTS, trustedProxies, ...timeouts, ...limits };
-}
-
-/** The sticky key of a raw id: first 32 hex digits of SHA-256 over its UTF-8 form. */
-function keyOf(id: string): string {
-  return hash('sha256', id, 'hex').slice(0, 32);
-}
-
-interface Loop {
-  /** Whether there is no time for copies. */
-  late(): boolean;
-  /** 99th percentile of the last second, ms. */
-  lagMs(): number;
-  /** Monotonic, ms; a second old at most while the loop turns. */
-  lastTurnAt(): number;
-}
-
-function watchLoop(closers: (() => void)[]): Loop {
-  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  delay.enable();
-  let lagMs = 0;
-  let lastTurnAt = clock.now();
-  const timer = setInterval(() => {
-    lagMs = Math.max(0, delay.percentile(99) / 1e6 - LOOP_RESOLUTION_MS);
-    lastTurnAt = clock.now();
-    delay.reset();
-  }, 1_000);
-  closers.push(() => {
-    clearInterval(timer);
-    delay.disable();
-  });
-  return { late: () => lagMs > LOOP_LATE_MS, lagMs: () => lagMs, lastTurnAt: () => lastTurnAt };
-}
-
-function createLog(): Log {
-  const level = process.env['FIG_LOG_LEVEL'] ?? 'info';
-  const levels = [...Object.keys(pino.levels.values), 'silent'];
-  if (!levels.includes(level)) {
-    throw new ConfigError('the environment', [
-      { path: 'FIG_LOG_LEVEL', text: `"${level}" is no level`, hint: `one of ${levels.join(', ')}` },
-    ]);
-  }
-  // Traffic does not end because nobody reads the log, or because its disk is full.
-  const destination = pino.destination({ fd: 1, sync: true });
-  destination.on('error', () => undefined);
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
-  return {
-    debug: (event, fields) => logger.debug({ event, ...fields }),
-    info: (event, fields) => logger.info({ event, ...fields }),
-    warn: (event, fields) => logger.warn({ event, ...fields }),
-    error: (event, fields) => logger.error({ event, ...fields }),
-  };
-}
-
-/** Binds the address; a busy port that nobody named is replaced by a free one, and said. Resolves with the URL. */
-async function listen(server: Server, address: Address, log: Log): Promise<string> {
-  const { host, port, named } = address;
-  await bind(server, host, port).catch(async (error: unknown) => {
-    if (named || !isBusy(error)) throw error;
-    await bind(server, host, 0);
-    log.warn('port-busy', { asked: port, instead: portOf(server) });
-  });
-  return `http://${host.includes(':') ? `[${host}]` : host}:${portOf(server)}`;
-}
-
-function bind(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function portOf(server: Server): number {
-  const address: AddressInfo | string | null = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-}
-
-/** Stops accepting, answers what is in flight within the mount's limit, then closes what is left. */
-async function drain(server: Server, mount: Mount): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  await mount.stop();
-  server.closeAllConnections();
-  await closed;
 }
 
 function close(server: Server): Promise<void> {

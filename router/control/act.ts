@@ -1,5 +1,5 @@
 import type { Actor, Happening } from '../core/events.ts';
-import type { Appended, Clock, FlagReader, FlagStatus, Ledger, Log } from '../core/ports.ts';
+import type { Appended, Applied, Clock, FlagReader, FlagStatus, Ledger, Log } from '../core/ports.ts';
 import { type Command, type GroupState, plan } from '../core/rollout.ts';
 import type { Stop } from '../core/types.ts';
 import type { FlagReceipt, Position, Receipt } from './api.ts';
@@ -27,11 +27,20 @@ interface ActDeps {
   readonly traffic: Traffic;
   readonly converge: Converge;
   readonly reader: Pick<FlagReader, 'status'>;
-  /** Requests running at the service of a group now. */
-  inFlight(group: string): number;
+  readonly planes: {
+    /** Resolves once every running data plane has this snapshot or a later one, or the time is over. */
+    applied(revision: number, withinMs: number): Promise<Applied>;
+    /** Brings `traffic` up to now, as far as that needs no waiting. */
+    collect(): void;
+    /** Requests running at the service of a group now. */
+    inFlight(group: string): number;
+  };
   readonly clock: Clock;
   readonly log: Log;
 }
+
+/** How long a receipt waits for data planes in other processes. */
+export const CONFIRM_MS = 1_000;
 
 /**
  * The only place where a command becomes an action. Moves towards the service are recorded first and visible
@@ -85,10 +94,14 @@ export function createActions(deps: ActDeps): Actions {
         recorded.kind === 'failed'
           ? routing.get()
           : routing.refresh(settled === null ? undefined : { group, stop: settled });
-      const appliedMs = clock.now() - acceptedAt;
-
       const after = ledger.state().groups.get(group) ?? before;
-      if (after.share !== before.share || after.stage !== before.stage) traffic.restart(group);
+      const inForce = deps.planes.applied(snapshot.revision, CONFIRM_MS).then((planes) => {
+        const appliedMs = clock.now() - acceptedAt;
+        deps.planes.collect();
+        // Only now: what the data planes had counted before the move has arrived.
+        if (after.share !== before.share || after.stage !== before.stage) traffic.restart(group);
+        return { planes, appliedMs };
+      });
       deps.log.info('move', {
         group,
         kind: command.kind,
@@ -96,7 +109,13 @@ export function createActions(deps: ActDeps): Actions {
         rev: after.rev,
         snapshot: snapshot.revision,
       });
-      const flag = await flagReceipt(planned.events, recorded.kind, () => converge.settle(group, acceptedAt));
+      const [{ planes, appliedMs }, flag] = await Promise.all([
+        inForce,
+        flagReceipt(planned.events, recorded.kind, () => converge.settle(group, acceptedAt)),
+      ]);
+      if (planes.confirmed < planes.running)
+        deps.log.warn('move-not-confirmed', { group, snapshot: snapshot.revision, ...planes });
+      deps.planes.collect();
       const { unsafeByService, lastServiceAt } = traffic.of(group);
       const receipt: Receipt = {
         group,
@@ -109,9 +128,10 @@ export function createActions(deps: ActDeps): Actions {
         to: positionOf(routing, ledger.state().groups.get(group) ?? after),
         snapshot: snapshot.revision,
         appliedMs,
+        planes,
         recordedMs,
         service: {
-          inFlight: deps.inFlight(group),
+          inFlight: deps.planes.inFlight(group),
           lastStartedMs:
             lastServiceAt === null || lastServiceAt < acceptedAt ? null : lastServiceAt - acceptedAt,
         },

@@ -12,7 +12,7 @@ import type { Actor } from '../core/events.ts';
 import type { Clock, Ledger, Log } from '../core/ports.ts';
 import type { Command } from '../core/rollout.ts';
 import type { Actions, MoveResult } from './act.ts';
-import type { Envelope, ExplainRequest, Explanation, Move, Problem, StatusData } from './api.ts';
+import type { Envelope, ExplainRequest, Explanation, Move, Problem, Reloaded, StatusData } from './api.ts';
 import { CONTENT_TYPE } from './exposition.ts';
 
 export interface AdminDeps {
@@ -30,6 +30,8 @@ export interface AdminDeps {
   cause(group: string, id: string): unknown;
   /** Takes a group out of the kill file, so that its release is not undone at once. */
   release(group: string): void;
+  /** Reads the configuration again: all of it is in force, or none. */
+  reload(): Promise<ReloadResult>;
   /** The body of `/metrics`. */
   metrics(): Promise<string>;
   /** When the event loop last turned, monotonic ms. */
@@ -37,6 +39,17 @@ export interface AdminDeps {
   /** What readiness depends on, in the order it is listed. */
   checks(): readonly Check[];
 }
+
+export type ReloadResult =
+  | { readonly kind: 'reloaded'; readonly reloaded: Reloaded }
+  | {
+      readonly kind: 'refused';
+      readonly faults: readonly {
+        readonly path: string;
+        readonly text: string;
+        readonly hint: string | null;
+      }[];
+    };
 
 export interface Check {
   readonly name: 'config' | 'snapshot' | 'listening' | 'draining';
@@ -176,6 +189,16 @@ export function createAdminApi(deps: AdminDeps): Express {
     // A group that left the configuration still has its history; one that never was has none.
     if (group !== null && events.length === 0) return unknownGroup(deps, response, group);
     return reply(response, 'fig.history/1', { events });
+  });
+  app.post('/api/v1/reload', async (_request, response) => {
+    const result = await deps.reload();
+    if (result.kind === 'reloaded') return reply(response, 'fig.reload/1', result.reloaded);
+    const errors = result.faults.map(({ path, text, hint }) => ({
+      pointer: path,
+      detail: hint === null ? text : `${text}; ${hint}`,
+    }));
+    const detail = `nothing was changed: ${errors.length} ${errors.length === 1 ? 'fault' : 'faults'} in the configuration`;
+    return problem(response, 400, 'CONFIG_REFUSED', detail, undefined, errors);
   });
   app.post('/api/v1/explain', (request, response) => {
     const body = explainBody.safeParse(request.body);

@@ -1,6 +1,6 @@
 /** The wire types of the admin API: all that the command line and the console may see. */
 import type { Actor } from '../core/events.ts';
-import type { FlagShare, FlagStatus } from '../core/ports.ts';
+import type { Applied, FlagShare, FlagStatus, WorkerState } from '../core/ports.ts';
 import type { SkipReason, Stage, Stop } from '../core/types.ts';
 
 export interface Envelope<T> {
@@ -18,7 +18,27 @@ export interface StatusData {
   readonly ungrouped: number;
   readonly flags: FlagStatus & { readonly source: 'embedded' | 'unleash'; readonly writable: boolean };
   readonly ledger: { readonly events: number };
+  /** The data-plane processes; empty when the data plane is the process that answers here. */
+  readonly workers: readonly WorkerState[];
+  /** The last time the configuration was read again; null: not since the start. */
+  readonly reload: ReloadState | null;
   readonly groups: readonly GroupStatus[];
+}
+
+export interface ReloadState {
+  /** RFC 3339 UTC. */
+  readonly at: string;
+  /** False: it was refused, and what was in force stayed. */
+  readonly ok: boolean;
+}
+
+/** What a reload changed. */
+export interface Reloaded {
+  readonly snapshot: number;
+  /** As in a receipt. */
+  readonly planes: Applied;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
 }
 
 export interface GroupStatus {
@@ -107,6 +127,8 @@ export interface Receipt {
   readonly snapshot: number;
   /** Until the new routing state was in force in the data plane. */
   readonly appliedMs: number;
+  /** The data planes that run, and how many of them have said so; one that has not may still route as before. */
+  readonly planes: Applied;
   /** Until the ledger had it; null when it could not be written (then it is in force, but only until a restart). */
   readonly recordedMs: number | null;
   /** The service's requests: the last one that began after the decision (null: none), and those still running. */

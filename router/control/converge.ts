@@ -7,6 +7,8 @@ import type { FlagReceipt } from './api.ts';
 export interface Converge {
   /** Writes what is pending and waits until the reader sees it, at most the flag deadline. Never throws. */
   settle(group: string, acceptedAt: number): Promise<FlagReceipt>;
+  /** Looks at every group now, not only at the next round: there may be new ones. */
+  wake(): void;
   /** Every few seconds until `stop`: retries what is pending, for ever. */
   start(): void;
   stop(): Promise<void>;
@@ -19,7 +21,7 @@ interface ConvergeDeps {
   readonly reader: FlagReader;
   /** Null: no admin token was configured; flags are read but never written. */
   readonly writer: FlagWriter | null;
-  readonly groups: readonly string[];
+  groups(): readonly string[];
   readonly clock: Clock;
   readonly log: Log;
   readonly retryMs: number;
@@ -146,7 +148,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
   };
 
   const noticeAll = () => {
-    for (const name of deps.groups) {
+    for (const name of deps.groups()) {
       const group = ledger.state().groups.get(name);
       if (group !== undefined && ensured.has(name) && !running.has(name)) notice(group);
     }
@@ -175,7 +177,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
   };
 
   const round = async (): Promise<void> => {
-    const waiting = deps.groups.filter((name) => {
+    const waiting = deps.groups().filter((name) => {
       const group = ledger.state().groups.get(name);
       return (
         group !== undefined &&
@@ -199,6 +201,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
         why: troubles.get(name) ?? 'the flag was not read back in time; it is retried',
       };
     },
+    wake: () => void round(),
     start() {
       unsubscribe = reader.onChange(noticeAll);
       timer = setInterval(() => void round(), deps.retryMs);

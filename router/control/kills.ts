@@ -3,7 +3,7 @@ import type { Actions } from './act.ts';
 import type { Routing } from './routing.ts';
 
 export interface KillsDeps {
-  readonly groups: readonly string[];
+  groups(): readonly string[];
   readonly ledger: Pick<Ledger, 'state'>;
   readonly routing: Pick<Routing, 'stop'>;
   readonly actions: Actions;
@@ -18,12 +18,13 @@ export function createKills(deps: KillsDeps): (asked: 'all' | ReadonlySet<string
   let complained = '';
 
   return (asked) => {
-    const unknown = asked === 'all' ? [] : [...asked].filter((name) => !deps.groups.includes(name));
+    const groups = deps.groups();
+    const unknown = asked === 'all' ? [] : [...asked].filter((name) => !groups.includes(name));
     if (unknown.join() !== complained) {
       complained = unknown.join();
-      if (unknown.length > 0) deps.log.error('kill-file-names-no-group', { unknown, groups: deps.groups });
+      if (unknown.length > 0) deps.log.error('kill-file-names-no-group', { unknown, groups });
     }
-    for (const name of deps.groups) if (asked === 'all' || asked.has(name)) kill(name);
+    for (const name of groups) if (asked === 'all' || asked.has(name)) kill(name);
   };
 
   function kill(name: string): void {

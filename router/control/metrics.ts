@@ -30,6 +30,8 @@ export interface MetricsDeps {
   inFlight(): readonly InFlight[];
   /** Copies that wait, and bytes of all copies. */
   shadowQueue(): { readonly waiting: number; readonly bytes: number };
+  /** Whether the last reading of the configuration was taken over, and when one was, wall time in ms. */
+  config(): { readonly ok: boolean; readonly since: number };
   /** How late the event loop is, 99th percentile of the last second, ms. */
   loopLagMs(): number;
 }
@@ -134,6 +136,7 @@ function stops(groups: readonly Group[]): readonly Sample[] {
 function controlGauges(deps: MetricsDeps): readonly Family[] {
   const { ageMs } = deps.reader.status();
   const queue = deps.shadowQueue();
+  const config = deps.config();
   return [
     gauge(
       'fig_inflight_requests',
@@ -165,6 +168,16 @@ function controlGauges(deps: MetricsDeps): readonly Family[] {
         value,
       })),
     },
+    single(
+      'fig_config_last_reload_successful',
+      'Whether the configuration that was read last is the one in force.',
+      config.ok ? 1 : 0,
+    ),
+    single(
+      'fig_config_last_reload_success_timestamp_seconds',
+      'When the configuration in force was read.',
+      config.since / 1000,
+    ),
     single('fig_snapshot_revision', 'Revision of the routing state in force.', deps.current.get().revision),
   ];
 }

@@ -1,7 +1,7 @@
-import { ERRORS } from '../core/errors.ts';
 import { wilson } from '../core/interval.ts';
-import type { Clock, Recorder } from '../core/ports.ts';
-import type { Observation, Side } from '../core/types.ts';
+import type { Clock } from '../core/ports.ts';
+import type { ArmDelta, GroupDelta, TrafficDelta } from '../core/tally.ts';
+import type { Side } from '../core/types.ts';
 import { createUnitSample, type UnitSample } from '../core/unit-sample.ts';
 
 /** Unit keys remembered per group and side; beyond it the number of units is an estimate. */
@@ -31,7 +31,9 @@ export interface GroupTraffic {
   readonly lastServiceAt: number | null;
 }
 
-export interface Traffic extends Pick<Recorder, 'observed'> {
+export interface Traffic {
+  /** Adds what a data plane has counted. */
+  add(delta: TrafficDelta): void;
   of(group: string): GroupTraffic;
   /** The group moved: what was counted belongs to the time before. */
   restart(group: string): void;
@@ -54,19 +56,37 @@ interface Counts {
   lastServiceAt: number | null;
 }
 
-/** Counts what the data plane reports. The groups are those of the configuration, so the maps are bounded by it. */
-export function createTraffic(deps: { readonly groups: readonly string[]; readonly clock: Clock }): Traffic {
-  const counts = new Map(deps.groups.map((group) => [group, emptyCounts(deps.clock.wall())]));
+interface TrafficDeps {
+  /** Those of the configuration in force: what is counted is bounded by them. */
+  groups(): readonly string[];
+  readonly clock: Clock;
+}
+
+/** Sums what the data planes report. */
+export function createTraffic({ groups, clock }: TrafficDeps): Traffic {
+  const counts = new Map<string, Counts>();
   let ungrouped = 0;
+
+  function countsOf(name: string): Counts {
+    const found = counts.get(name);
+    if (found !== undefined) return found;
+    const made = noCounts(clock.wall());
+    if (groups().includes(name)) counts.set(name, made);
+    return made;
+  }
+
+  for (const name of groups()) countsOf(name);
   return {
-    observed(observation) {
-      const group = observation.group === null ? undefined : counts.get(observation.group);
-      if (group === undefined) ungrouped += 1;
-      else count(group, observation, deps.clock.now());
+    add(delta) {
+      ungrouped += delta.ungrouped;
+      for (const group of delta.groups) {
+        if (groups().includes(group.group)) addGroup(countsOf(group.group), group, clock.now());
+        else ungrouped += group.legacy.requests + group.service.requests;
+      }
+      for (const name of counts.keys()) if (!groups().includes(name)) counts.delete(name);
     },
     of(name) {
-      const group = counts.get(name) ?? emptyCounts(deps.clock.wall());
-      const { arms, ...rest } = group;
+      const { arms, ...rest } = countsOf(name);
       return { ...rest, legacy: armCounts(arms.legacy), service: armCounts(arms.service) };
     },
     restart(name) {
@@ -74,7 +94,7 @@ export function createTraffic(deps: { readonly groups: readonly string[]; readon
       if (before === undefined) return;
       // Writes outlive a move: they are debt, not the measure of one share.
       const { unsafeByService, lastServiceAt } = before;
-      counts.set(name, { ...emptyCounts(deps.clock.wall()), unsafeByService, lastServiceAt });
+      counts.set(name, { ...noCounts(clock.wall()), unsafeByService, lastServiceAt });
     },
     get ungrouped() {
       return ungrouped;
@@ -95,21 +115,23 @@ export function measuredShare(traffic: GroupTraffic): {
   return { percent: (100 * traffic.service.units) / units, lower: 100 * lower, upper: 100 * upper, units };
 }
 
-function count(group: Counts, observation: Observation, now: number): void {
-  const { unit, assigned, served, outcome, status } = observation;
-  const arm = group.arms[assigned];
-  arm.requests += 1;
-  // A client that leaves, or sends nonsense, never makes a side look sick.
-  if (outcome === 'OK' ? status >= 500 : ERRORS[outcome].blame === 'side') arm.failures += 1;
-  if (assigned === 'service')
-    group.lastServiceAt = Math.max(group.lastServiceAt ?? 0, now - observation.durationMs);
-  if (unit === null) group.withoutUnit += 1;
-  else arm.units.add(unit);
-  if (served === 'legacy' && assigned === 'service') group.fallbacks += 1;
-  if (served === 'service' && observation.unsafe && status < 400) group.unsafeByService += 1;
+function addGroup(sum: Counts, delta: GroupDelta, now: number): void {
+  addArm(sum.arms.legacy, delta.legacy);
+  addArm(sum.arms.service, delta.service);
+  sum.withoutUnit += delta.withoutUnit;
+  sum.fallbacks += delta.fallbacks;
+  sum.unsafeByService += delta.unsafeByService;
+  if (delta.lastServiceAgeMs !== null)
+    sum.lastServiceAt = Math.max(sum.lastServiceAt ?? 0, now - delta.lastServiceAgeMs);
 }
 
-function emptyCounts(since: number): Counts {
+function addArm(sum: Arm, delta: ArmDelta): void {
+  sum.requests += delta.requests;
+  sum.failures += delta.failures;
+  sum.units.merge(delta.units);
+}
+
+function noCounts(since: number): Counts {
   const arm = (): Arm => ({ requests: 0, failures: 0, units: createUnitSample(UNITS_MAX) });
   const arms = { legacy: arm(), service: arm() };
   return { since, arms, withoutUnit: 0, fallbacks: 0, unsafeByService: 0, lastServiceAt: null };

@@ -1,9 +1,11 @@
 /** The small ports at which the folders meet; joined in router/main.ts. Each has a complete in-memory twin. */
 import type { Detail, Kind, Severity } from './compare/comparison.ts';
+import type { ErrorCode } from './errors.ts';
 import type { Actor, Happening, LedgerEvent } from './events.ts';
 import type { Outcome } from './outcome.ts';
 import type { LedgerState } from './rollout.ts';
 import type {
+  Captured,
   FlagIntent,
   Group,
   Observation,
@@ -72,6 +74,28 @@ export interface FlagWriter {
   /** Absolute, whole percent 0-100. `expect`: the share it must have now, or null. `ref` goes into the flag's title. */
   setServeShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
   setShadowShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
+}
+
+/** What became of one copy. */
+export type Replayed =
+  /** `oversize`: longer than we read; `answer.body` is its beginning. */
+  | { readonly kind: 'answer'; readonly answer: Captured; readonly oversize: boolean }
+  /** `connecting`: it was not even reached in time. */
+  | { readonly kind: 'timeout'; readonly connecting: boolean }
+  | { readonly kind: 'transport'; readonly code: ErrorCode }
+  /** A kept connection was closed as we took it: neither side's fault, and not repeated. */
+  | { readonly kind: 'connection-reused' }
+  | { readonly kind: 'aborted' }
+  /** The budget for copies ran out while reading. */
+  | { readonly kind: 'memory' };
+
+/** Sends copies and reads their answers: own connections, own limits, each once, whatever the other end does. */
+export interface Replayer {
+  /** `grow` asks for bytes of the memory budget. `done` is called exactly once, possibly before this returns. */
+  replay(job: ShadowJob, grow: (bytes: number) => boolean, done: (replayed: Replayed) => void): void;
+  start(): void;
+  /** What is running ends as `aborted`; idle connections are closed. */
+  stop(): void;
 }
 
 export interface ShadowSink {
@@ -156,6 +180,26 @@ export interface Recorder {
   observed(observation: Observation): void;
   /** A request that was eligible for comparison: `skipped` says why it is not compared, null that it was offered. */
   eligible(group: string, skipped: SkipReason | null): void;
+}
+
+/** How many of the running data planes have a snapshot in force. */
+export interface Applied {
+  readonly running: number;
+  readonly confirmed: number;
+}
+
+/** One data-plane process, for status. */
+export interface WorkerState {
+  /** 1, 2, 3 … */
+  readonly worker: number;
+  /** Null while there is none. */
+  readonly pid: number | null;
+  readonly state: 'starting' | 'ready' | 'down';
+  /** Revision in force there; null while it is not ready. */
+  readonly snapshot: number | null;
+  /** Requests it and its predecessors have reported. */
+  readonly requests: number;
+  readonly restarts: number;
 }
 
 /** Counts what becomes of copies; never throws, never waits. */

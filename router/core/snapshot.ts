@@ -64,6 +64,56 @@ export function buildSnapshot(
   return { revision, legacy: plan.legacy, groups, table: buildTable(plan.groups.flatMap((g) => g.routes)) };
 }
 
+/**
+ * `next`, with every upstream and rule list that says the same as in `before` being the same object: pools and
+ * digests hang on them, and a copy that came over a pipe has lost who it was.
+ */
+export function keepIdentity(before: Snapshot, next: Snapshot): Snapshot {
+  const groups = new Map<string, Group>();
+  for (const [name, group] of next.groups) {
+    const known = before.groups.get(name);
+    groups.set(
+      name,
+      known === undefined
+        ? group
+        : { ...group, service: same(known.service, group.service), rules: same(known.rules, group.rules) },
+    );
+  }
+  return { ...next, legacy: same(before.legacy, next.legacy), groups };
+}
+
+/** Plain data on both sides, with keys in one order: it came from one place. */
+function same<T>(before: T, next: T): T {
+  return before === next || JSON.stringify(before) === JSON.stringify(next) ? before : next;
+}
+
+/** The part of the shadow limits that one of several workers may use; each may do at least one copy. */
+export function shadowPart(snapshot: Snapshot, workers: number): Snapshot {
+  const part = (whole: number) => Math.max(1, Math.floor(whole / workers));
+  const groups = new Map<string, Group>();
+  for (const [name, group] of snapshot.groups) {
+    const { perSecondMax, inFlightMax } = group.shadowLimits;
+    const shadowLimits = {
+      ...group.shadowLimits,
+      perSecondMax: part(perSecondMax),
+      inFlightMax: part(inFlightMax),
+    };
+    groups.set(name, { ...group, shadowLimits });
+  }
+  return { ...snapshot, groups };
+}
+
+/** These groups, or all, are killed; sealed ones have no legacy to return to. */
+export function withKilled(snapshot: Snapshot, asked: 'all' | ReadonlySet<string>): Snapshot {
+  const groups = new Map<string, Group>();
+  for (const [name, group] of snapshot.groups) {
+    const meant = asked === 'all' || asked.has(name);
+    const sealed = group.stage === 'sealed' || group.stage === 'retired';
+    groups.set(name, meant && !sealed ? { ...group, stopped: 'killed' } : group);
+  }
+  return { ...snapshot, groups };
+}
+
 function routing(name: string, recorded: GroupState | undefined, stop: Stop | null) {
   if (recorded === undefined) {
     return { groupId: name, rev: 0, epoch: 0, stage: 'legacy', ceiling: 0, stopped: stop } as const;

@@ -1,3 +1,10 @@
+/** What a sample has kept, to be merged into another one. */
+export interface UnitKeys {
+  readonly keys: readonly string[];
+  /** Keys whose leading 32 bits are not below it were dropped. */
+  readonly threshold: number;
+}
+
 /**
  * A bounded set of unit keys that still estimates how many there are: keeps the keys whose leading 32 bits are
  * below a threshold, and halves the threshold when full (adaptive sampling, Flajolet 1990). Two samples with
@@ -6,6 +13,9 @@
 export interface UnitSample {
   /** `key`: lower-case hex of a cryptographic hash, at least 8 digits. */
   add(key: string): void;
+  /** As if everything the other sample was given had been added here. */
+  merge(other: UnitKeys): void;
+  content(): UnitKeys;
   /** Estimated distinct keys; exact until the bound was first reached. */
   readonly distinct: number;
   readonly kept: number;
@@ -16,15 +26,25 @@ export function createUnitSample(keysMax: number): UnitSample {
     throw new RangeError(`keysMax must be a whole number above 0, is ${keysMax}`);
   const keys = new Set<string>();
   let threshold = 2 ** 32;
+
+  function lower(to: number): void {
+    threshold = to;
+    for (const kept of keys) if (Number.parseInt(kept.slice(0, 8), 16) >= threshold) keys.delete(kept);
+  }
+
+  function add(key: string): void {
+    if (Number.parseInt(key.slice(0, 8), 16) >= threshold) return;
+    keys.add(key);
+    while (keys.size > keysMax) lower(threshold / 2);
+  }
+
   return {
-    add(key) {
-      if (Number.parseInt(key.slice(0, 8), 16) >= threshold) return;
-      keys.add(key);
-      while (keys.size > keysMax) {
-        threshold /= 2;
-        for (const kept of keys) if (Number.parseInt(kept.slice(0, 8), 16) >= threshold) keys.delete(kept);
-      }
+    add,
+    merge(other) {
+      if (other.threshold < threshold) lower(other.threshold);
+      for (const key of other.keys) add(key);
     },
+    content: () => ({ keys: [...keys], threshold }),
     get distinct() {
       return Math.round((keys.size * 2 ** 32) / threshold);
     },

@@ -17,6 +17,7 @@ import type { AnswerFraming } from '../http1/framing.ts';
 import { answerText, chunkLine, lastChunk, requestText } from '../http1/serialise.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Engine } from './engine.ts';
+import type { Served } from './served.ts';
 import { Tunnel } from './tunnel.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
@@ -45,7 +46,7 @@ type Sent = 'none' | 'length' | 'chunked' | 'close';
  * head, relay the body, end. A side is asked once, but for the one retry RFC 9110 §9.2.2 allows and the one fallback
  * to legacy; both only while no byte of an answer has come. A class because both connections refer to it.
  */
-export class Exchange {
+export class Exchange implements Served {
   readonly method: string;
   readonly #client: ClientConnection;
   readonly #engine: Engine;

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Target } from '../core/types.ts';
-import type { Exchange } from './exchange.ts';
 import type { ProxyOptions } from './options.ts';
+import type { Served } from './served.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
 type PoolOptions = Pick<
@@ -17,7 +17,7 @@ type PoolOptions = Pick<
 >;
 
 interface Waiting {
-  readonly exchange: Exchange;
+  readonly exchange: Served;
   /** It must have a new connection. */
   readonly fresh: boolean;
 }
@@ -59,7 +59,7 @@ export class Pool {
    * Gives the exchange a connection by calling its `taken`: at once, or when one is free. `fresh`: a new one;
    * `unsafe`: none that was idle for long. A code: there is neither a connection nor a place in the queue.
    */
-  take(exchange: Exchange, fresh: boolean, unsafe: boolean): ErrorCode | null {
+  take(exchange: Served, fresh: boolean, unsafe: boolean): ErrorCode | null {
     const options = this.options;
     const now = this.#clock.now();
     this.usedAt = now;
@@ -74,7 +74,7 @@ export class Pool {
   }
 
   /** The exchange does not wait any more. */
-  forget(exchange: Exchange): void {
+  forget(exchange: Served): void {
     const at = this.#waiting.findIndex((waiting) => waiting.exchange === exchange);
     if (at !== -1) this.#waiting.splice(at, 1);
   }
@@ -143,7 +143,7 @@ export class Pool {
   }
 
   /** This one, or a new one. What goes wrong is the end of the exchange, not of whoever makes room for it. */
-  #give(exchange: Exchange, connection: UpstreamConnection | null): void {
+  #give(exchange: Served, connection: UpstreamConnection | null): void {
     try {
       exchange.taken(connection ?? this.#connect());
     } catch (error) {

@@ -8,9 +8,9 @@ import { BodyReader, type BodySink } from '../http1/body-reader.ts';
 import { type AnswerFraming, answerFraming } from '../http1/framing.ts';
 import { isRefusal, MORE } from '../http1/refusal.ts';
 import { readResponseHead } from '../http1/response-head.ts';
-import type { Exchange } from './exchange.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Pool } from './pool.ts';
+import type { Served } from './served.ts';
 import type { Tunnel } from './tunnel.ts';
 
 /** Most heads are shorter: only this much of a slice is decoded before anybody knows where the head ends. */
@@ -31,7 +31,7 @@ export class UpstreamConnection implements BodySink {
   readonly #pool: Pool;
   readonly #socket: Socket;
   readonly #reader = new BodyReader('upstream');
-  #exchange: Exchange | null = null;
+  #exchange: Served | null = null;
   #tunnel: Tunnel | null = null;
   /** The beginning of a head that is not complete. */
   #pending: Buffer | null = null;
@@ -60,7 +60,7 @@ export class UpstreamConnection implements BodySink {
   }
 
   /** From now on it serves this exchange. */
-  serve(exchange: Exchange): void {
+  serve(exchange: Served): void {
     this.#exchange = exchange;
     this.#answered = false;
     this.#served += 1;
@@ -129,14 +129,14 @@ export class UpstreamConnection implements BodySink {
   }
 
   /** Reads as many messages as have come: interim answers, then the final one. */
-  #read(bytes: Buffer, exchange: Exchange): void {
+  #read(bytes: Buffer, exchange: Served): void {
     let rest: Buffer | null = bytes;
     while (rest !== null && this.#exchange === exchange && this.#tunnel === null) {
       rest = this.#framing === null ? this.#head(rest, exchange) : this.#body(rest, this.#framing, exchange);
     }
   }
 
-  #head(bytes: Buffer, exchange: Exchange): Buffer | null {
+  #head(bytes: Buffer, exchange: Served): Buffer | null {
     const all = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
     this.#pending = null;
     const limits = this.#pool.options;
@@ -175,7 +175,7 @@ export class UpstreamConnection implements BodySink {
     return null;
   }
 
-  #body(bytes: Buffer, framing: AnswerFraming, exchange: Exchange): Buffer | null {
+  #body(bytes: Buffer, framing: AnswerFraming, exchange: Served): Buffer | null {
     const end = this.#reader.read(bytes, 0, this);
     if (this.#exchange !== exchange) return null;
     if (this.#reader.fault !== null) this.#lost(this.#reader.fault.code);
@@ -184,12 +184,12 @@ export class UpstreamConnection implements BodySink {
     return null;
   }
 
-  #flushed(exchange: Exchange): null {
+  #flushed(exchange: Served): null {
     exchange.answerFlush();
     return null;
   }
 
-  #switched(head: AnswerHead, minor: '0' | '1', rest: Buffer | null, exchange: Exchange): null {
+  #switched(head: AnswerHead, minor: '0' | '1', rest: Buffer | null, exchange: Served): null {
     this.#tunnel = exchange.switched(head, minor, this);
     if (this.#tunnel === null) this.#lost('UPSTREAM_SWITCHED');
     else if (rest !== null) this.#tunnel.fromUpstream(rest);
@@ -197,7 +197,7 @@ export class UpstreamConnection implements BodySink {
   }
 
   /** The answer is complete. `surplus`: bytes came behind it that nobody asked for. */
-  #finish(exchange: Exchange, surplus: boolean): void {
+  #finish(exchange: Served, surplus: boolean): void {
     const { trailers } = this.#reader;
     const sent = exchange.requestSent && this.#socket.writableLength === 0;
     const reusable = this.#keepAlive && !surplus && !this.#dead && sent;

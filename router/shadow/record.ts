@@ -62,6 +62,7 @@ export function createRecorder(deps: {
   let droppedCauses = 0;
   let droppedCounts = 0;
   let failedFlushes = 0;
+  let failing = false;
 
   function tallyOf(group: string): Tally {
     let tally = tallies.get(group);
@@ -80,7 +81,7 @@ export function createRecorder(deps: {
     if (outcome === 'skipped') {
       if (reason !== null) tally.skipped.set(reason, (tally.skipped.get(reason) ?? 0) + 1);
     } else tally[outcome] += 1;
-    const name = JSON.stringify([key.group, key.route, key.shadowed, key.build, key.rules, outcome, reason]);
+    const name = `${nameOf(key)}\n${outcome}\n${reason}`;
     const before = counts.get(name);
     if (before === undefined && counts.size >= COUNTS_MAX) {
       droppedCounts += 1;
@@ -92,7 +93,7 @@ export function createRecorder(deps: {
   }
 
   function addCause(key: EvidenceKey, judged: Extract<Judged, { outcome: 'different' }>): void {
-    const name = JSON.stringify([key.group, key.route, key.shadowed, key.build, key.rules, judged.id]);
+    const name = `${nameOf(key)}\n${judged.id}`;
     const before = causes.get(name);
     if (before === undefined && causes.size >= CAUSES_MAX) {
       droppedCauses += 1;
@@ -139,8 +140,12 @@ export function createRecorder(deps: {
         deps.store.flush(batch);
         counts.clear();
         causes.clear();
+        failing = false;
       } catch (error) {
         failedFlushes += 1;
+        // Said once, however long it lasts.
+        if (failing) return;
+        failing = true;
         deps.log.warn('shadow.flush-failed', {
           error: error instanceof Error ? error.message : String(error),
         });
@@ -148,6 +153,11 @@ export function createRecorder(deps: {
     },
     dropped: () => ({ causes: droppedCauses, counts: droppedCounts, failedFlushes }),
   };
+}
+
+/** No part may have a line end: names come from the configuration, a build from a header field. */
+function nameOf({ group, route, shadowed, build, rules }: EvidenceKey): string {
+  return `${group}\n${route}\n${shadowed}\n${build}\n${rules}`;
 }
 
 const NOTHING: Tally = { eligible: 0, same: 0, ignored: 0, different: 0, pending: 0, skipped: new Map() };

@@ -2,15 +2,25 @@
 import { assertNever } from '../core/assert.ts';
 import type { ServiceReply } from '../core/compare/comparison.ts';
 import { type Outcome, outcomeOf } from '../core/outcome.ts';
-import type { Clock, ComparisonStore, CopyMeter, EvidenceKey, Log, ShadowSink } from '../core/ports.ts';
+import type {
+  Clock,
+  ComparisonStore,
+  CopyMeter,
+  EvidenceKey,
+  Log,
+  Replayed,
+  Replayer,
+  ShadowSink,
+} from '../core/ports.ts';
 import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason, Target } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
+import { areIdentical } from './identical.ts';
 import type { Judged } from './judge.ts';
+import type { PairMeta } from './pair.ts';
 import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
 import { createRecorder, rulesDigest, type ShadowCounts } from './record.ts';
-import { createReplayer, REPLAY_LIMITS, type Replayed, type ReplayLimits } from './replay.ts';
 
 export interface ShadowDeps {
   readonly clock: Clock;
@@ -21,11 +31,12 @@ export interface ShadowDeps {
   readonly key: Uint8Array;
   /** True while the process has no time for copies (event loop late, primary near its limit). Called per offer. */
   readonly overloaded: () => boolean;
+  /** Sends the copies; started and stopped with the shadow side. */
+  readonly replayer: Replayer;
 }
 
 export interface ShadowOptions {
   readonly queue: QueueLimits;
-  readonly replay: ReplayLimits;
   readonly comparer: ComparerLimits;
   /** Largest decoded body of one side, bytes. */
   readonly decodedBytesMax: number;
@@ -34,7 +45,6 @@ export interface ShadowOptions {
 
 export const SHADOW_OPTIONS: ShadowOptions = {
   queue: QUEUE_LIMITS,
-  replay: REPLAY_LIMITS,
   comparer: COMPARER_LIMITS,
   decodedBytesMax: 4 * 1024 * 1024,
   flushMs: 1000,
@@ -66,11 +76,12 @@ interface ShadowHealth {
 }
 
 const BUILDS_MAX = 1000;
+const IDENTICAL: Judged = { outcome: 'same', silencedBy: [] };
 
 /** Does no I/O before `start`; offers before it are refused as `draining`. */
 export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_OPTIONS): Shadow {
   const queue = createQueue(options.queue);
-  const replayer = createReplayer(options.replay);
+  const { replayer } = deps;
   const breaker = createBreaker();
   const comparer = createComparer(
     { key: deps.key, decodedBytesMax: options.decodedBytesMax },
@@ -80,8 +91,8 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   const digests = new WeakMap<readonly CompareRule[], string>();
   /** Last build seen per group: a service that gives no answer gives no build either. */
   const builds = new Map<string, string>();
-  const running = new Set<Promise<void>>();
-  let aborter = new AbortController();
+  const idlers: (() => void)[] = [];
+  let running = 0;
   let timer: NodeJS.Timeout | undefined;
   let pumping = false;
 
@@ -99,62 +110,76 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   }
 
   function run(ticket: Ticket): void {
-    const task = work(ticket).finally(() => {
-      running.delete(task);
-      queue.release(ticket);
-      pump();
-    });
-    running.add(task);
-  }
-
-  async function work(ticket: Ticket): Promise<void> {
+    running += 1;
     const { job } = ticket;
-    let replayed: Replayed | null = null;
-    let judged: Judged;
-    try {
-      replayed = await replay(ticket);
-      judged = replayed === null ? skip('breaker-open') : await judge(job, replayed);
-    } catch (error) {
-      deps.log.error('shadow.failed', { error: error instanceof Error ? error.message : String(error) });
-      judged = skip('compare-failed');
+    const { origin } = job.target;
+    const startedAt = deps.clock.now();
+    if (!breaker.allows(origin, startedAt)) {
+      finish(ticket, null, skip('breaker-open'));
+      return;
     }
-    settle(job, replayed, judged);
+    const grow = (bytes: number) => queue.grow(ticket, bytes);
+    replayer.replay(job, grow, (replayed) => {
+      const now = deps.clock.now();
+      account(job, replayed, now - startedAt, now);
+      judge(ticket, replayed);
+    });
   }
 
-  async function replay(ticket: Ticket): Promise<Replayed | null> {
-    const { origin } = ticket.job.target;
-    if (!breaker.allows(origin, deps.clock.now())) return null;
-    const startedAt = deps.clock.now();
-    const replayed = await replayer.replay(ticket.job, aborter.signal, (bytes) => queue.grow(ticket, bytes));
-    const durationMs = deps.clock.now() - startedAt;
-    const { group, primary } = ticket.job;
+  function account(
+    { group, primary, target }: ShadowJob,
+    replayed: Replayed,
+    durationMs: number,
+    now: number,
+  ): void {
     const answered = replayed.kind === 'answer';
     deps.meter.replayed(group.name, otherThan(primary), replayOutcome(replayed), answered, durationMs);
     const unreached = replayed.kind === 'transport' || (replayed.kind === 'timeout' && replayed.connecting);
     // Reading an answer up to the limit again and again costs the front door: a service that never ends is left
     // alone like one that cannot be reached.
     const endless = replayed.kind === 'answer' && replayed.oversize;
-    if (unreached || endless) breaker.failed(origin, deps.clock.now());
-    else if (replayed.kind === 'answer') breaker.succeeded(origin);
-    return replayed;
+    if (unreached || endless) breaker.failed(target.origin, now);
+    else if (replayed.kind === 'answer') breaker.succeeded(target.origin);
   }
 
-  async function judge(job: ShadowJob, replayed: Replayed): Promise<Judged> {
+  /** Most pairs are the same byte for byte and cost no more than that; only the others go to the thread. */
+  function judge(ticket: Ticket, replayed: Replayed): void {
+    const { job } = ticket;
     const sides = orient(job, replayed);
-    if (typeof sides === 'string') return skip(sides);
-    const { route, request } = job;
-    const meta = {
-      group: job.group.name,
-      route: { label: route.label, segments: route.segments },
-      request: {
-        method: request.method,
-        target: request.target,
-        url: `${job.publicOrigin}${request.target}`,
+    if (typeof sides === 'string') {
+      finish(ticket, replayed, skip(sides));
+      return;
+    }
+    const { legacy, service } = sides;
+    if (service.kind === 'answer' && !service.oversize && areIdentical(legacy, service.answer)) {
+      finish(ticket, replayed, IDENTICAL);
+      return;
+    }
+    comparer.judge({ meta: metaOf(job), ...sides }, job.group.rules).then(
+      (judged) => finish(ticket, replayed, judged),
+      (error: unknown) => {
+        deps.log.error('shadow.failed', { error: error instanceof Error ? error.message : String(error) });
+        finish(ticket, replayed, skip('compare-failed'));
       },
-      internalHosts: [job.target, job.primaryTarget].map(({ origin }) => new URL(origin).host),
+    );
+  }
+
+  function metaOf({ group, route, request, publicOrigin, target, primaryTarget }: ShadowJob): PairMeta {
+    return {
+      group: group.name,
+      route: { label: route.label, segments: route.segments },
+      request: { method: request.method, target: request.target, url: `${publicOrigin}${request.target}` },
+      internalHosts: [target, primaryTarget].map(({ origin }) => new URL(origin).host),
       today: new Date(deps.clock.wall()).toISOString().slice(0, 10),
     };
-    return await comparer.judge({ meta, ...sides }, job.group.rules);
+  }
+
+  function finish(ticket: Ticket, replayed: Replayed | null, judged: Judged): void {
+    settle(ticket.job, replayed, judged);
+    queue.release(ticket);
+    running -= 1;
+    pump();
+    if (running === 0) for (const wake of idlers.splice(0)) wake();
   }
 
   function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
@@ -209,7 +234,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       const { causes: causesDropped, counts: countsDropped, failedFlushes } = recorder.dropped();
       return {
         waiting: queue.waiting(),
-        inFlight: running.size,
+        inFlight: running,
         bytes: queue.bytes(),
         comparersReplaced: comparer.replaced(),
         causesDropped,
@@ -219,13 +244,16 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     },
     flush: recorder.flush,
     async idle() {
-      while (pumping || running.size > 0 || queue.waiting() > 0) {
-        await (running.size > 0 ? Promise.race(running) : new Promise((resolve) => setImmediate(resolve)));
+      while (pumping || running > 0 || queue.waiting() > 0) {
+        await new Promise<void>((wake) => {
+          if (running > 0) idlers.push(wake);
+          else setImmediate(wake);
+        });
       }
     },
     start() {
       if (timer !== undefined) return;
-      aborter = new AbortController();
+      replayer.start();
       comparer.start();
       timer = setInterval(recorder.flush, options.flushMs);
       timer.unref();
@@ -234,10 +262,9 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       clearInterval(timer);
       timer = undefined;
       for (const { job } of queue.drain()) settle(job, null, skip('draining'));
-      aborter.abort();
       replayer.stop();
       await comparer.stop();
-      await Promise.all(running);
+      if (running > 0) await new Promise<void>((wake) => idlers.push(wake));
       recorder.flush();
     },
   };

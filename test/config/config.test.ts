@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, type Fault, findConfig, loadConfig, parseConfig } from '../../router/config.ts';
+import { PROXY_DEFAULTS } from '../../router/proxy/options.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
 const TODAY = '2026-01-01';
@@ -223,9 +224,8 @@ describe('what is left out', () => {
       admin: { host: '127.0.0.1', port: 8081, named: false },
       data: '/app/.fig',
       flags: { kind: 'embedded', address: { port: 4242, named: false } },
-      trustedProxies: [],
-      timeouts: { connectMs: 2_000, upstreamHeadMs: 60_000, upstreamBodyIdleMs: 60_000 },
-      limits: { requestBodyBytesMax: 0, shadowBytesMax: 67_108_864 },
+      workers: 1,
+      proxy: PROXY_DEFAULTS,
     });
     expect(settings.routing.groups).toMatchObject([
       {

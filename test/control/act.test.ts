@@ -184,7 +184,7 @@ test('a move decided on an old rev is a conflict and changes nothing', async () 
 
 test('a share that follows from a decision starts its own count of traffic', async () => {
   const plane = await onCanary(10);
-  plane.traffic.observed({
+  plane.observe({
     group: 'orders',
     route: 'GET /orders/:id',
     unit: 'a',
@@ -229,5 +229,14 @@ describe('while the flags are not fresh', () => {
     flags.setData('none');
     expect(await move({ kind: 'stage', to: 'live', reason: null })).toMatchObject({ kind: 'refused' });
     expect(group()?.stage).toBe('canary');
+  });
+});
+
+test('a move that not every worker confirmed is carried out, and its receipt says so', async () => {
+  const plane = controlPlane({ applied: { running: 3, confirmed: 2 } });
+  const result = await plane.actions.move('orders', shadowOn, ANA, null);
+  expect(result).toMatchObject({
+    kind: 'receipt',
+    receipt: { status: 'moved', planes: { running: 3, confirmed: 2 } },
   });
 });

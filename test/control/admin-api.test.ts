@@ -39,6 +39,8 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       ungrouped: 0,
       flags: { ...reader.status(), source: 'embedded', writable: true },
       ledger: { events: ledger.state().seq },
+      workers: [],
+      reload: null,
       groups: [...routing.get().groups.values()].map((group) => groupStatus(group, statusDeps)),
     }),
     explain: (asked) =>
@@ -50,6 +52,10 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
     causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
     cause: () => null,
     release: () => undefined,
+    reload: async () => ({
+      kind: 'reloaded',
+      reloaded: { snapshot: 2, planes: { running: 1, confirmed: 1 }, added: [], removed: [] },
+    }),
     metrics: async () => '# EOF\n',
     lastTurnAt: () => clock.now(),
     checks: () => [],
@@ -343,6 +349,32 @@ describe('what is answered', () => {
     await get('/api/v1/groups/nope/causes').expect(404);
     await get('/api/v1/groups/orders/causes/0123').expect(404);
     await get('/api/v1/nothing').expect(404);
+  });
+
+  test('a reload that was refused is 400 with every fault and its place', async () => {
+    const faults = [
+      { path: 'groups.orders.unitt', text: 'unknown key', hint: 'did you mean "unit"?' },
+      { path: 'listen', text: 'a change of it needs a restart', hint: null },
+    ];
+    const { post } = adminApi({ reload: async () => ({ kind: 'refused', faults }) });
+    const answer = await post('/api/v1/reload').expect(400);
+    expect(JSON.parse(answer.text)).toMatchObject({
+      code: 'CONFIG_REFUSED',
+      detail: 'nothing was changed: 2 faults in the configuration',
+      errors: [
+        { pointer: 'groups.orders.unitt', detail: 'unknown key; did you mean "unit"?' },
+        { pointer: 'listen', detail: 'a change of it needs a restart' },
+      ],
+    });
+  });
+
+  test('a reload says what changed', async () => {
+    const answer = await adminApi().post('/api/v1/reload').expect(200);
+    expect(answer.body).toMatchObject({ schema: 'fig.reload/1', data: { snapshot: 2, added: [] } });
+  });
+
+  test('a reload needs the token', async () => {
+    await request(adminApi().app).post('/api/v1/reload').expect(401);
   });
 
   test('a failure inside is 500 without a word of its stack', async () => {

@@ -38,6 +38,7 @@ function world(more: Partial<MetricsDeps> = {}) {
     inFlight: () => [{ group: 'orders', side: 'service', role: 'primary', requests: 3 }],
     shadowQueue: () => ({ waiting: 4, bytes: 512 }),
     loopLagMs: () => 2.5,
+    config: () => ({ ok: false, since: 5_000 }),
     ...more,
   });
   const seen = async () => parseExposition(await metrics.render());
@@ -141,20 +142,20 @@ describe('how things stand', () => {
   });
 
   test('shares are ratios; the measured one is there once a unit was seen', async () => {
-    const { moved, read, traffic } = world();
+    const { moved, read, observe } = world();
     await moved(shadowOn);
     await moved(shiftTo(25));
     expect(await read('fig_share_asked_ratio{group="orders"}')).toBe(0.25);
     expect(await read('fig_share_shadow_ratio{group="orders"}')).toBe(1);
     expect(await read('fig_share_measured_ratio{group="orders"}')).toBeUndefined();
     expect(await read('fig_share_measured_units{group="orders"}')).toBe(0);
-    traffic.observed(SERVED);
-    traffic.observed({ ...SERVED, unit: 'b0000000', assigned: 'legacy', served: 'legacy' });
+    observe(SERVED);
+    observe({ ...SERVED, unit: 'b0000000', assigned: 'legacy', served: 'legacy' });
     expect(await read('fig_share_measured_ratio{group="orders"}')).toBe(0.5);
     expect(await read('fig_share_measured_units{group="orders"}')).toBe(2);
   });
 
-  test('the snapshot, the flags, the queue and what is in flight are told', async () => {
+  test('the snapshot, the configuration, the flags, the queue and what is in flight are told', async () => {
     const { seen, routing, clock, flags } = world();
     const { values } = await seen();
     expect(values.get('fig_snapshot_revision')).toBe(routing.get().revision);
@@ -162,6 +163,8 @@ describe('how things stand', () => {
     const { ageMs } = flags.reader.status();
     const synced = ageMs === null ? 0 : (clock.wall() - ageMs) / 1000;
     expect(values.get('fig_flags_last_sync_timestamp_seconds')).toBe(synced);
+    expect(values.get('fig_config_last_reload_successful')).toBe(0);
+    expect(values.get('fig_config_last_reload_success_timestamp_seconds')).toBe(5);
     expect(values.get('fig_shadow_queue_requests')).toBe(4);
     expect(values.get('fig_shadow_queue_bytes')).toBe(512);
     expect(values.get('fig_inflight_requests{group="orders",side="service",role="primary"}')).toBe(3);

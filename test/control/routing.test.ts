@@ -40,3 +40,18 @@ test('a move of one group leaves the others as they were', async () => {
   await moved(shiftTo(10));
   expect(routing.get().groups.get('carts')).toEqual(carts);
 });
+
+test('another plan is one swap; what it leaves as it was stays the same object', () => {
+  const { routing, plan } = controlPlane({ groups: ['orders', 'carts'] });
+  const before = routing.get();
+  const seen: number[] = [];
+  const off = routing.onSwap(({ revision }) => seen.push(revision));
+  const after = routing.replan(structuredClone({ ...plan, groups: plan.groups.slice(0, 1) }));
+  expect([...after.groups.keys()]).toEqual(['orders']);
+  expect(after.groups.get('orders')?.service).toBe(before.groups.get('orders')?.service);
+  expect(after.legacy).toBe(before.legacy);
+  expect(seen).toEqual([before.revision + 1]);
+  off();
+  routing.refresh();
+  expect(seen).toHaveLength(1);
+});

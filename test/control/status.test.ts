@@ -72,17 +72,17 @@ describe('the share that is really given', () => {
 describe('the share that was measured', () => {
   test('is nothing before the first unit', () => {
     const plane = controlPlane();
-    plane.traffic.observed(SERVED);
+    plane.observe(SERVED);
     expect(statusOf(plane).share.measured).toBeNull();
     expect(statusOf(plane).traffic).toMatchObject({ withoutUnit: 1, legacy: { requests: 1, units: 0 } });
   });
 
   test('counts units, not requests, and gives its interval', () => {
-    const { traffic } = controlPlane();
+    const { observe, traffic } = controlPlane();
     for (let i = 0; i < 100; i += 1) {
       const assigned = i < 25 ? 'service' : 'legacy';
       for (let again = 0; again < 3; again += 1)
-        traffic.observed({ ...SERVED, unit: `u${i}`, assigned, served: assigned });
+        observe({ ...SERVED, unit: `u${i}`, assigned, served: assigned });
     }
     const measured = measuredShare(traffic.of('orders'));
     expect(measured).toMatchObject({ percent: 25, units: 100 });
@@ -91,32 +91,32 @@ describe('the share that was measured', () => {
   });
 
   test('a fallback counts against the service and is no unit of legacy', () => {
-    const { traffic } = controlPlane();
-    traffic.observed({ ...SERVED, unit: 'u', assigned: 'service', served: 'legacy' });
+    const { observe, traffic } = controlPlane();
+    observe({ ...SERVED, unit: 'u', assigned: 'service', served: 'legacy' });
     expect(traffic.of('orders')).toMatchObject({ fallbacks: 1, service: { units: 1 }, legacy: { units: 0 } });
   });
 
   test('a client that leaves makes no side look sick, a side that fails does', () => {
-    const { traffic } = controlPlane();
-    traffic.observed({ ...SERVED, outcome: 'CLIENT_GONE', status: 499 });
-    traffic.observed({ ...SERVED, outcome: 'UPSTREAM_RESET', status: 502 });
-    traffic.observed({ ...SERVED, status: 500 });
+    const { observe, traffic } = controlPlane();
+    observe({ ...SERVED, outcome: 'CLIENT_GONE', status: 499 });
+    observe({ ...SERVED, outcome: 'UPSTREAM_RESET', status: 502 });
+    observe({ ...SERVED, status: 500 });
     expect(traffic.of('orders').legacy).toMatchObject({ requests: 3, failures: 2 });
   });
 
   test('requests outside every group are counted apart', () => {
-    const { traffic } = controlPlane();
-    traffic.observed({ ...SERVED, group: null });
-    traffic.observed({ ...SERVED, group: 'gone' });
+    const { observe, traffic } = controlPlane();
+    observe({ ...SERVED, group: null });
+    observe({ ...SERVED, group: 'gone' });
     expect(traffic.ungrouped).toBe(2);
   });
 
   test('only writes that succeeded on the service are its debt', () => {
-    const { traffic } = controlPlane();
+    const { observe, traffic } = controlPlane();
     const write = { ...SERVED, unsafe: true, assigned: 'service', served: 'service' } as const;
-    traffic.observed(write);
-    traffic.observed({ ...write, status: 422 });
-    traffic.observed({ ...write, served: 'legacy' });
+    observe(write);
+    observe({ ...write, status: 422 });
+    observe({ ...write, served: 'legacy' });
     expect(traffic.of('orders').unsafeByService).toBe(1);
   });
 });

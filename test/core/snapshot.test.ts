@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import { EMPTY_LEDGER, type GroupState } from '../../router/core/rollout.ts';
-import { buildSnapshot, type RoutingPlan } from '../../router/core/snapshot.ts';
+import {
+  buildSnapshot,
+  keepIdentity,
+  type RoutingPlan,
+  shadowPart,
+  withKilled,
+} from '../../router/core/snapshot.ts';
 import type { Stop } from '../../router/core/types.ts';
 import { snapshotOf } from '../helpers/current.ts';
 
@@ -62,4 +68,43 @@ test('a recorded kill outranks a trip', () => {
 test('what the ledger has and the configuration has not is not routed', () => {
   const { groups } = buildSnapshot(1, { legacy: BASE.legacy, groups: [] }, EMPTY_LEDGER, new Map());
   expect(groups.size).toBe(0);
+});
+
+test('what says the same stays the same object, also after a way over a pipe', () => {
+  const copy = structuredClone({ ...BASE, revision: 2 });
+  const kept = keepIdentity(BASE, copy);
+  expect(kept.revision).toBe(2);
+  expect(kept.legacy).toBe(BASE.legacy);
+  expect(kept.groups.get('orders')?.service).toBe(BASE.groups.get('orders')?.service);
+  expect(kept.groups.get('orders')?.rules).toBe(BASE.groups.get('orders')?.rules);
+});
+
+test('an upstream that moved is another object', () => {
+  const moved = snapshotOf('http://127.0.0.1:9', [
+    { name: 'orders', service: 'http://127.0.0.1:2', routes: ['GET /orders'] },
+  ]);
+  const kept = keepIdentity(BASE, moved);
+  expect(kept.legacy.origin).toBe('http://127.0.0.1:9');
+  expect(kept.groups.get('orders')?.service).toBe(BASE.groups.get('orders')?.service);
+});
+
+test.each([
+  [1, { perSecondMax: 50, inFlightMax: 8 }],
+  [3, { perSecondMax: 16, inFlightMax: 2 }],
+  [64, { perSecondMax: 1, inFlightMax: 1 }],
+])('one of %d workers makes its part of the copies, and at least one', (workers, limits) => {
+  const { shadowLimits } = shadowPart(BASE, workers).groups.get('orders') ?? {};
+  expect(shadowLimits).toEqual({ ...BASE.groups.get('orders')?.shadowLimits, ...limits });
+});
+
+test('killed are the groups that were asked for, but never one without a legacy to return to', () => {
+  const snapshot = snapshotOf('http://127.0.0.1:1', [
+    { name: 'orders', service: 'http://127.0.0.1:2', routes: ['GET /orders'] },
+    { name: 'carts', service: 'http://127.0.0.1:2', routes: ['GET /carts'] },
+    { name: 'old', service: 'http://127.0.0.1:2', routes: ['GET /old'], stage: 'sealed' },
+  ]);
+  const stopped = (asked: 'all' | Set<string>) =>
+    [...withKilled(snapshot, asked).groups.values()].map((group) => group.stopped);
+  expect(stopped(new Set(['carts', 'old']))).toEqual([null, 'killed', null]);
+  expect(stopped('all')).toEqual(['killed', 'killed', null]);
 });

@@ -20,3 +20,13 @@ test('at its bound it keeps no more and still estimates', () => {
 test.each([0, -1, 1.5])('a bound of %d is refused', (bound) => {
   expect(() => createUnitSample(bound)).toThrow(RangeError);
 });
+
+test('two samples merge to what one would hold, whichever was full first', () => {
+  const keys = Array.from({ length: 4_000 }, (_, i) => key(i));
+  const [small, large] = [createUnitSample(100), createUnitSample(1_000)];
+  for (const [i, unit] of keys.entries()) (i % 2 === 0 ? small : large).add(unit);
+  large.merge(small.content());
+  expect(large.kept).toBeLessThanOrEqual(1_000);
+  expect(large.content().threshold).toBe(small.content().threshold);
+  expect(Math.abs(large.distinct - 4_000)).toBeLessThan(1_200);
+});

@@ -289,10 +289,9 @@ test('early hints come before the answer exists', async () => {
 
 test('the 17th interim answer is one too many: 502', async () => {
   const answer = `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(17)}${ok('done')}`;
-  const { upstream, proxied } = await bothWays({ ...get(), answer });
+  const { proxied } = await bothWays({ ...get(), answer });
   expect(proxied.at(-1)?.status).toBe(502);
   expect(proxied.filter(({ status }) => status === 102).length).toBeLessThanOrEqual(16);
-  expect(upstream.bytes()).not.toContain('done');
 });
 
 describe('Expect: 100-continue', () => {

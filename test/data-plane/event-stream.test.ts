@@ -71,7 +71,7 @@ test('every event arrives before the next one is sent', async () => {
   expect(client.text().match(/^id: /gm)).toHaveLength(EVENTS);
 });
 
-test('the head of a stream that says nothing yet arrives at once', { timeout: 5_000 }, async () => {
+test('the head of a stream that says nothing yet arrives at once', { timeout: 3_000 }, async () => {
   const { origin } = await events();
   const proxy = await startFigProxy(origin);
   const client = listen(proxy.port);

@@ -23,10 +23,12 @@ const hash = createHash('sha256');
 for (const block of blocks()) hash.update(block);
 const DIGEST = hash.digest('hex');
 
-async function digestOf(message: IncomingMessage): Promise<string> {
+function digestOf(message: IncomingMessage): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
   const seen = createHash('sha256');
-  for await (const chunk of message) seen.update(chunk);
-  return seen.digest('hex');
+  message.on('data', (chunk: Buffer) => seen.update(chunk));
+  message.on('end', () => resolve(seen.digest('hex'))).on('error', reject);
+  return promise;
 }
 
 /** Answers an upload with the digest of what arrived, and anything else with the bytes themselves. */
@@ -71,26 +73,24 @@ async function grownKb({ pid, port }: RunningFig, transfer: () => Promise<unknow
   return memory.peakKb() - before;
 }
 
-test.each([
-  ['by length', { 'content-length': BYTES }],
-  ['in chunks', { 'transfer-encoding': 'chunked' }],
-])('1 GiB is uploaded %s: the same bytes, in bounded memory', TIMEOUT, async (_, headers) => {
+test('1 GiB is uploaded by length: the same bytes, in bounded memory', TIMEOUT, async () => {
   const proxy = await startFigProxy((await upstream()).origin);
-  const grown = await grownKb(proxy, async () => expect(await upload(proxy.port, headers)).toBe(DIGEST));
+  const grown = await grownKb(proxy, async () => {
+    expect(await upload(proxy.port, { 'content-length': BYTES })).toBe(DIGEST);
+  });
   expect(grown).toBeLessThan(GROWTH_KB_MAX);
 });
 
-test.each([
-  ['by length', '/orders/length'],
-  ['in chunks', '/orders/chunked'],
-])('1 GiB is downloaded %s: the same bytes, in bounded memory', TIMEOUT, async (_, path) => {
+test('1 GiB is downloaded by length: the same bytes, in bounded memory', TIMEOUT, async () => {
   const proxy = await startFigProxy((await upstream()).origin);
-  const grown = await grownKb(proxy, async () => expect(await download(proxy.port, path)).toBe(DIGEST));
+  const grown = await grownKb(proxy, async () => {
+    expect(await download(proxy.port, '/orders/length')).toBe(DIGEST);
+  });
   expect(grown).toBeLessThan(GROWTH_KB_MAX);
 });
 
 test(
-  'while the group is shadowed the same holds; the copies are skipped as too large, and counted',
+  'while the group is shadowed the same holds in chunks; the copies are skipped as too large, and counted',
   TIMEOUT,
   async () => {
     const legacy = await upstream();
@@ -107,7 +107,7 @@ test(
     const admin = adminClient(proxy.admin, proxy.data);
     const grown = await grownKb(proxy, async () => {
       expect(await download(proxy.port, '/orders/chunked')).toBe(DIGEST);
-      expect(await upload(proxy.port, { 'content-length': BYTES })).toBe(DIGEST);
+      expect(await upload(proxy.port, { 'transfer-encoding': 'chunked' })).toBe(DIGEST);
     });
     const [group] = (await admin.status()).groups;
     expect(group?.comparisons.skipped).toMatchObject({ 'too-large': 1, 'unsafe-method': 1 });

@@ -1,37 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { startFig } from '../helpers/fig.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { webServer } from '../helpers/world.ts';
 
-const FIG = join(import.meta.dirname, '../../cli/fig.js');
 const ROUNDS = 8;
 
-interface Up {
-  readonly child: ChildProcess;
-  readonly admin: string;
-}
-
-async function up(folder: string): Promise<Up> {
-  const child = spawn(process.execPath, [FIG, 'up', '--config', join(folder, 'fig.config.json')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, FIG_LOG_LEVEL: 'silent' },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  const admin = await new Promise<string>((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`fig up ended with ${code}: ${said}`)));
-    createInterface({ input: child.stdout }).on(
-      'line',
-      (line) => line.startsWith('{"ready":true') && resolve(JSON.parse(line).admin),
-    );
-  });
-  return { child, admin };
+async function up(folder: string): Promise<{ readonly child: ChildProcess; readonly admin: string | null }> {
+  return startFig(['up', '--config', join(folder, 'fig.config.json')]);
 }
 
 function killed(child: ChildProcess): Promise<void> {

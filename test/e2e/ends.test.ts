@@ -1,13 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../helpers/folder.ts';
+import { expect, test } from 'vitest';
+import { startFigUp } from '../helpers/fig.ts';
 import { eventually, webServer } from '../helpers/world.ts';
-
-const FIG = join(import.meta.dirname, '../../cli/fig.js');
 
 /** `fig up` before a legacy that answers `/slow` after it was told to. */
 async function up() {
@@ -16,20 +11,9 @@ async function up() {
     if (req.url === '/slow') slow.push(() => res.end('late'));
     else res.end('legacy');
   });
-  const folder = temporaryFolder();
   const any = '127.0.0.1:0';
-  const config = { listen: any, admin: any, flags: { embedded: { listen: any } }, legacy: legacy.origin };
-  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify(config));
-  const child = spawn(process.execPath, [FIG, 'up', '--config', join(folder, 'fig.config.json')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const { traffic }: { traffic: string } = await new Promise((resolve) => {
-    createInterface({ input: child.stdout }).on(
-      'line',
-      (line) => line.startsWith('{"ready"') && resolve(JSON.parse(line)),
-    );
-  });
+  const flags = { embedded: { listen: any } };
+  const { child, traffic } = await startFigUp({ listen: any, admin: any, flags, legacy: legacy.origin });
   return { child, traffic, slow };
 }
 
@@ -40,7 +24,6 @@ async function exitOf(child: ChildProcess): Promise<number | null> {
 
 test.each<[NodeJS.Signals, number]>([
   ['SIGTERM', 0],
-  ['SIGHUP', 0],
   ['SIGINT', 130],
 ])('after %s what is in flight is answered, then it ends with %i', async (signal, exit) => {
   const { child, traffic, slow } = await up();

@@ -7,9 +7,11 @@ import { type Converge, createConverge } from '../../router/control/converge.ts'
 import { createRouting, type Routing } from '../../router/control/routing.ts';
 import { createTraffic, type Traffic } from '../../router/control/traffic.ts';
 import { parsePattern } from '../../router/core/match.ts';
-import type { FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
+import type { Applied, FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
 import type { Command } from '../../router/core/rollout.ts';
 import { AS_EVERYWHERE, type GroupPlan, type RoutingPlan } from '../../router/core/snapshot.ts';
+import { createTally } from '../../router/core/tally.ts';
+import type { Observation } from '../../router/core/types.ts';
 import { openLedger } from '../../router/store/ledger.ts';
 import { MIGRATIONS } from '../../router/store/migrations.ts';
 import { openDatabase } from '../../router/store/open.ts';
@@ -30,6 +32,8 @@ export interface ControlPlane {
   readonly traffic: Traffic;
   readonly converge: Converge;
   readonly actions: Actions;
+  /** One request has ended in the data plane. */
+  observe(observation: Observation): void;
   /** One move by a person who has not looked at the rev; throws unless there is a receipt. */
   moved(command: Command, group?: string): Promise<void>;
 }
@@ -38,6 +42,8 @@ export interface ControlOptions {
   readonly groups?: readonly string[];
   readonly writer?: (real: FlagWriter) => FlagWriter | null;
   readonly wrapLedger?: (real: Ledger) => Ledger;
+  /** What the data planes say of every snapshot. */
+  readonly applied?: Applied;
   readonly retryMs?: number;
   readonly deadlineMs?: number;
 }
@@ -65,14 +71,15 @@ export function controlPlane(options: ControlOptions = {}): ControlPlane {
   const ledger = options.wrapLedger?.(real) ?? real;
   const flags = createMemoryFlags();
   const routing = createRouting({ plan, ledger });
-  const traffic = createTraffic({ groups, clock });
+  const traffic = createTraffic({ groups: () => groups, clock });
+  const tally = createTally(clock);
   const writer = options.writer === undefined ? flags.writer : options.writer(flags.writer);
   const reader = flags.reader;
   const converge = createConverge({
     ledger,
     reader,
     writer,
-    groups,
+    groups: () => groups,
     clock,
     log: quiet,
     retryMs,
@@ -85,7 +92,11 @@ export function controlPlane(options: ControlOptions = {}): ControlPlane {
     traffic,
     converge,
     reader,
-    inFlight: () => 0,
+    planes: {
+      applied: async () => options.applied ?? { running: 1, confirmed: 1 },
+      collect: () => undefined,
+      inFlight: () => 0,
+    },
     clock,
     log: quiet,
   });
@@ -98,6 +109,10 @@ export function controlPlane(options: ControlOptions = {}): ControlPlane {
     traffic,
     converge,
     actions,
+    observe(observation) {
+      tally.observed(observation);
+      traffic.add(tally.drain());
+    },
     async moved(command, group = 'orders') {
       const result = await actions.move(group, command, ANA, null);
       if (result.kind !== 'receipt')

@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from '../../router/core/meter.ts';
 import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
+import { createReplayer } from '../../router/proxy/replayer.ts';
 import { rulesDigest } from '../../router/shadow/record.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
 import { COMPARISON_MIGRATIONS, createComparisonStore } from '../../router/store/comparisons.ts';
@@ -39,6 +40,7 @@ function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
     meter: createMeter([]),
     key: Buffer.alloc(32, 7),
     overloaded: () => false,
+    replayer: createReplayer({ clock: REAL_CLOCK, log: SILENT }),
   };
   const shadow = createShadow({ ...deps, ...more }, options);
   shadow.start();

@@ -1,0 +1,235 @@
+/** Copies, sent over the engine's own connections but in pools of their own: they never take one of a primary. */
+import type { AnswerHead } from '../core/answer.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { shadowFields } from '../core/headers.ts';
+import { rewriteLocationFields } from '../core/location.ts';
+import type { Clock, Log, Replayed, Replayer } from '../core/ports.ts';
+import { createRoster, type Roster } from '../core/roster.ts';
+import type { Fields, ShadowJob } from '../core/types.ts';
+import { requestText } from '../http1/serialise.ts';
+import { createPools } from './pool.ts';
+import type { Served } from './served.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+
+export interface ReplayLimits {
+  readonly connectTimeoutMs: number;
+  /** The deadline grows with the primary's duration up to here. */
+  readonly timeoutMsMax: number;
+  /** The copied answer may be this many times as large as a copied body. */
+  readonly answerFactor: number;
+  readonly interimAnswersMax: number;
+  readonly upstreamHeadBytesMax: number;
+  readonly upstreamFieldsMax: number;
+  readonly upstreamConnectionsMax: number;
+  readonly upstreamIdleMs: number;
+  readonly upstreamAgeMs: number;
+}
+
+export const REPLAY_LIMITS: ReplayLimits = {
+  connectTimeoutMs: 500,
+  timeoutMsMax: 30_000,
+  answerFactor: 4,
+  interimAnswersMax: 16,
+  upstreamHeadBytesMax: 65_536,
+  upstreamFieldsMax: 512,
+  upstreamConnectionsMax: 128,
+  upstreamIdleMs: 4_000,
+  upstreamAgeMs: 300_000,
+};
+
+/** Deadlines are met within this. */
+const TICK_MS = 20;
+
+/** Does nothing before `start`. */
+export function createReplayer(
+  deps: { readonly clock: Clock; readonly log: Log },
+  limits: ReplayLimits = REPLAY_LIMITS,
+): Replayer {
+  const pools = createPools(deps.clock, () => ({ ...limits, upstreamQueueMax: 0, unsafeIdleMs: Infinity }));
+  const copies = createRoster<Copy>();
+  let ticker: NodeJS.Timeout | undefined;
+
+  function tick(): void {
+    const now = deps.clock.now();
+    for (const copy of copies.members()) copy.tick(now);
+    pools.sweep(now);
+  }
+
+  return {
+    replay(job, grow, done) {
+      const copy = new Copy(job, deps, limits, copies, grow, done);
+      try {
+        const full = ticker === undefined ? 'UPSTREAM_FULL' : pools.of(job.target).take(copy, false, false);
+        if (full !== null) copy.abort();
+      } catch (error) {
+        copy.broke(error);
+      }
+    },
+    start() {
+      ticker ??= setInterval(tick, TICK_MS).unref();
+    },
+    stop() {
+      clearInterval(ticker);
+      ticker = undefined;
+      for (const copy of copies.members()) copy.abort();
+      pools.destroyIdle();
+    },
+  };
+}
+
+/** Deadline of one copy: three times what the primary took, within the group's and our own bounds. */
+function deadlineMs(job: ShadowJob, limits: ReplayLimits): number {
+  return Math.min(limits.timeoutMsMax, Math.max(job.group.shadowLimits.timeoutMs, 3 * job.durationMs));
+}
+
+/** What the copy is sent with: the primary's end-to-end fields, the length of the copied body, and the mark. */
+function copyFields(job: ShadowJob): Fields {
+  const { request } = job;
+  const fields = [...shadowFields(request.fields)];
+  const host = hostOf(job);
+  if (host !== null) {
+    const at = fields.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'host');
+    if (at !== -1) fields[at + 1] = host;
+  }
+  if (request.body.length > 0) fields.push('Content-Length', String(request.body.length));
+  fields.push('Fig-Shadow', '1');
+  return fields;
+}
+
+/** The Host of a side that wants its own, or the client's where only the primary wanted its own; null = as sent. */
+function hostOf({ target, primaryTarget, publicOrigin }: ShadowJob): string | null {
+  if (target.host !== null || primaryTarget.host === null) return target.host;
+  return publicOrigin.slice(publicOrigin.indexOf('//') + 2);
+}
+
+/** One copy on its way. A class because a connection refers to whom it serves. */
+class Copy implements Served {
+  readonly method: string;
+  readonly requestSent = true;
+  readonly #job: ShadowJob;
+  readonly #log: Log;
+  readonly #limits: ReplayLimits;
+  readonly #grow: (bytes: number) => boolean;
+  readonly #done: (replayed: Replayed) => void;
+  readonly #leave: () => void;
+  readonly #bytesMax: number;
+  readonly #connectBy: number;
+  readonly #answerBy: number;
+  readonly #chunks: Buffer[] = [];
+  #upstream: UpstreamConnection | null = null;
+  #bytes = 0;
+  #interims = 0;
+  #head: AnswerHead | null = null;
+  #over = false;
+
+  constructor(
+    job: ShadowJob,
+    deps: { readonly clock: Clock; readonly log: Log },
+    limits: ReplayLimits,
+    copies: Roster<Copy>,
+    grow: (bytes: number) => boolean,
+    done: (replayed: Replayed) => void,
+  ) {
+    const now = deps.clock.now();
+    this.method = job.request.method;
+    this.#job = job;
+    this.#log = deps.log;
+    this.#limits = limits;
+    this.#grow = grow;
+    this.#done = done;
+    this.#leave = copies.enter(this);
+    this.#bytesMax = limits.answerFactor * job.group.shadowLimits.bodyBytesMax;
+    this.#connectBy = now + limits.connectTimeoutMs;
+    this.#answerBy = now + deadlineMs(job, limits);
+  }
+
+  taken(upstream: UpstreamConnection): void {
+    const { method, target, body } = this.#job.request;
+    this.#upstream = upstream;
+    upstream.serve(this);
+    upstream.out.text(requestText(method, target, copyFields(this.#job)));
+    if (body.length > 0)
+      upstream.out.bytes(Buffer.from(body.buffer, body.byteOffset, body.length), 0, body.length);
+    upstream.out.flush();
+  }
+
+  tick(now: number): void {
+    const connecting = this.#upstream?.connecting === true;
+    if (now >= this.#answerBy || (connecting && now >= this.#connectBy))
+      this.#finish({ kind: 'timeout', connecting });
+  }
+
+  abort(): void {
+    this.#finish({ kind: 'aborted' });
+  }
+
+  connected(): void {}
+
+  upstreamDrained(): void {}
+
+  interim(): void {
+    this.#interims += 1;
+    if (this.#interims > this.#limits.interimAnswersMax)
+      this.#finish({ kind: 'transport', code: 'UPSTREAM_SYNTAX' });
+  }
+
+  answered(head: AnswerHead): void {
+    this.#head = head;
+  }
+
+  answerData(bytes: Buffer, from: number, to: number): void {
+    if (this.#over) return;
+    if (!this.#grow(to - from)) {
+      this.#finish({ kind: 'memory' });
+      return;
+    }
+    this.#chunks.push(Buffer.from(bytes.subarray(from, to)));
+    this.#bytes += to - from;
+    if (this.#bytes > this.#bytesMax) this.#answer(false, true);
+  }
+
+  answerFlush(): void {}
+
+  answerEnd(): void {
+    this.#upstream = null;
+    this.#answer(false, false);
+  }
+
+  /** Not asked for: an answer that changes the protocol is no answer. */
+  switched(): null {
+    return null;
+  }
+
+  upstreamLost(code: ErrorCode, stale: boolean): void {
+    this.#upstream = null;
+    // Cut off in the body: what came so far is an answer that ended early.
+    if (this.#head !== null && code === 'UPSTREAM_RESET') this.#answer(true, false);
+    else this.#finish(stale ? { kind: 'connection-reused' } : { kind: 'transport', code });
+  }
+
+  broke(error: unknown): void {
+    this.#log.error('copy-failed', { error });
+    this.#finish({ kind: 'transport', code: 'FIG_INTERNAL' });
+  }
+
+  #answer(truncated: boolean, oversize: boolean): void {
+    if (this.#head === null) return;
+    const { target, publicOrigin } = this.#job;
+    const { status } = this.#head;
+    // As a client behind this target would have received it.
+    const fields = rewriteLocationFields(this.#head.fields, status, target.rewriteLocation, publicOrigin);
+    const [only] = this.#chunks;
+    const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
+    this.#finish({ kind: 'answer', answer: { status, fields, body, truncated }, oversize });
+  }
+
+  #finish(replayed: Replayed): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#leave();
+    // Anything but a whole exchange leaves a connection nobody may use again.
+    this.#upstream?.destroy();
+    this.#upstream = null;
+    this.#done(replayed);
+  }
+}
