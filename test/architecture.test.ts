@@ -36,6 +36,8 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
     ],
     packages: ['node:'],
   },
+  { place: 'router/http1/', ours: ['router/core/'], packages: [] },
+  { place: 'router/proxy/', ours: ['router/core/', 'router/http1/'], packages: ['node:'] },
   { place: 'router/', ours: ['router/', 'flags/'], packages: ['node:', 'pino'] },
   {
     place: 'flags/server/',

@@ -47,6 +47,8 @@ export class ClientConnection implements BodySink {
   #lingerBytes = 0;
   /** The client has said its last. */
   #ended = false;
+  /** Requests are being read out of what has come. */
+  #reading = false;
   /** Monotonic ms; Infinity: nobody is waited for. */
   #dueAt = Infinity;
   #due: Due = 'close';
@@ -63,6 +65,7 @@ export class ClientConnection implements BodySink {
     this.#activeAt = engine.deps.clock.now();
     socket.on('data', (bytes: Buffer) => this.#received(bytes));
     socket.on('drain', () => this.#drained());
+    socket.on('finish', () => this.#flushed());
     socket.on('end', () => this.#finned());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#closed());
@@ -76,6 +79,11 @@ export class ClientConnection implements BodySink {
   /** Monotonic ms of the last request or answer. */
   get activeAt(): number {
     return this.#activeAt;
+  }
+
+  /** The client has said its last. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   get needsDrain(): boolean {
@@ -102,7 +110,7 @@ export class ClientConnection implements BodySink {
 
   /** Called a few times a second. */
   tick(now: number): void {
-    this.#exchange?.tick(now);
+    this.#exchange?.tick(now, this.#due);
     if (now < this.#dueAt) return;
     this.#dueAt = Infinity;
     if (this.#tunnel !== null) this.#tunnel.close('TUNNEL_IDLE');
@@ -144,7 +152,13 @@ export class ClientConnection implements BodySink {
     this.out.flush();
     this.#socket.end();
     this.#socket.resume();
-    this.arm(this.#engine.options.lingerMs, 'close');
+    this.#linger();
+  }
+
+  /** What the client has still to read is no reason to hurry; once all of it is out, it has a moment to close. */
+  #linger(): void {
+    const { clientWriteStallMs, lingerMs } = this.#engine.options;
+    this.arm(this.#socket.writableFinished ? lingerMs : clientWriteStallMs, 'close');
   }
 
   /** A line of the error table; the request was well understood, so the connection may stay. */
@@ -167,14 +181,13 @@ export class ClientConnection implements BodySink {
     this.#state = 'idle';
     this.arm(this.#engine.options.clientIdleMs, 'close');
     if (this.#socket.isPaused()) this.#socket.resume();
-    if (this.#pending !== null) this.#takeUp();
-    else if (this.#ended) this.finish();
+    this.#takeUp();
   }
 
   /** The exchange has a connection now: what of its body was held is read. */
   takeUp(): void {
     this.#socket.resume();
-    if (this.#pending !== null) this.#takeUp();
+    this.#takeUp();
   }
 
   /** From now on bytes are passed on as they are. Gives what came behind the request. */
@@ -195,7 +208,9 @@ export class ClientConnection implements BodySink {
   /** A fault of this program in an exchange: it ends, its two sockets are destroyed, the process lives. */
   failed(error: unknown): void {
     this.#engine.deps.log.error('exchange-failed', { error });
-    this.#exchange?.internal();
+    const { accounts } = this.#engine;
+    if (this.#exchange !== null) this.#exchange.internal();
+    else if (this.#state !== 'tunnel') accounts.answered('', 'FIG_INTERNAL', ERRORS.FIG_INTERNAL.status, 0);
     this.destroy();
   }
 
@@ -203,15 +218,20 @@ export class ClientConnection implements BodySink {
     const held = this.#pending;
     this.#pending = null;
     if (held !== null) this.#received(held);
+    else if (this.#ended && !this.#reading) this.#finned();
   }
 
   #received(bytes: Buffer): void {
+    this.#reading = true;
     try {
       let rest: Buffer | null = bytes;
       while (rest !== null) rest = this.#consume(rest);
     } catch (error) {
       this.failed(error);
     }
+    this.#reading = false;
+    // The FIN came while these bytes were held; now it is known what it cut.
+    if (this.#ended) this.#finned();
   }
 
   /** Gives what is left for the next state to read. */
@@ -275,7 +295,7 @@ export class ClientConnection implements BodySink {
     }
     const { admitted, framing } = admission;
     if (isLastHop(admitted)) {
-      this.#answerOptions(requestId, startedAt, framing.kind !== 'none');
+      this.#answerOptions(requestId, startedAt, admitted.closes || framing.kind !== 'none');
       return;
     }
     const readings = readingsOf(snapshot.table, admitted.method, admitted.path, options);
@@ -363,9 +383,9 @@ export class ClientConnection implements BodySink {
     this.finish();
   }
 
-  #answerOptions(requestId: string, startedAt: number, body: boolean): void {
+  #answerOptions(requestId: string, startedAt: number, last: boolean): void {
     const { accounts, deps } = this.#engine;
-    const close = body || this.isLast;
+    const close = last || this.isLast;
     accounts.answered('OPTIONS', 'OK', 200, deps.clock.now() - startedAt);
     this.out.text(optionsAnswer({ requestId, date: this.#engine.date(), close }));
     this.out.flush();
@@ -379,6 +399,11 @@ export class ClientConnection implements BodySink {
     else this.#exchange?.clientDrained();
   }
 
+  /** Our FIN is out. */
+  #flushed(): void {
+    if (this.#state === 'linger') this.#linger();
+  }
+
   /** A FIN behind a whole request is no farewell: the client still reads. Source: RFC 9112 §9.6. */
   #finned(): void {
     this.#ended = true;
@@ -390,7 +415,9 @@ export class ClientConnection implements BodySink {
         this.#refuse('CLIENT_SYNTAX');
         break;
       case 'exchange':
-        if (!this.#reader.done) this.#exchange?.clientFault('CLIENT_BODY_CUT');
+        // While it waits for a connection, what is held may be the rest of the body.
+        if (!this.#reader.done && this.#exchange?.waiting === false)
+          this.#exchange.clientFault('CLIENT_BODY_CUT');
         break;
       case 'tunnel':
         this.#tunnel?.clientEnded();
@@ -402,6 +429,8 @@ export class ClientConnection implements BodySink {
   }
 
   #closed(): void {
+    if (this.#state === 'head')
+      this.#engine.accounts.answered('', 'CLIENT_GONE', ERRORS.CLIENT_GONE.status, 0);
     this.#state = 'closed';
     this.#leave();
     this.#tunnel?.clientLost();

@@ -73,6 +73,8 @@ export class Exchange implements Served {
   #interims = 0;
   #sent: Sent = 'none';
   #answerWanted = true;
+  /** Field lines of the answer, as received. */
+  #answerFields: Fields = [];
   #answerIdleMs = 0;
   /** The connection to the client ends behind the answer. */
   #close = false;
@@ -122,9 +124,10 @@ export class Exchange implements Served {
     this.#client.failed(error);
   }
 
-  tick(now: number): void {
-    if (now >= this.#totalAt && this.#phase !== 'over' && this.#phase !== 'tunnel')
-      this.expired('UPSTREAM_TOTAL_TIMEOUT');
+  /** `due`: what is waited for right now. Time that a client takes is not held against the upstream. */
+  tick(now: number, due: ErrorCode | 'close'): void {
+    if (now < this.#totalAt || this.#phase === 'over' || this.#phase === 'tunnel') return;
+    this.expired(due !== 'close' && ERRORS[due].blame === 'client' ? due : 'UPSTREAM_TOTAL_TIMEOUT');
   }
 
   // The request, on its way up.
@@ -198,7 +201,7 @@ export class Exchange implements Served {
   /** An interim answer is passed on as it comes. Source: RFC 9110 §15.2. */
   interim(head: AnswerHead, minor: '0' | '1'): void {
     const { version } = this.#given;
-    const { interimAnswersMax, viaName } = this.#engine.options;
+    const { interimAnswersMax, viaName, viaResponse } = this.#engine.options;
     this.#interims += 1;
     if (this.#interims > interimAnswersMax) {
       this.#failed('UPSTREAM_SYNTAX', false);
@@ -206,9 +209,10 @@ export class Exchange implements Served {
     }
     this.#await();
     if (version === '1.0') return;
-    const fields = answerFields(204, head.fields, this.#target, '');
+    const fields = [...answerFields(204, head.fields, this.#target, '')];
+    if (viaResponse) fields.push('Via', `1.${minor} ${viaName}`);
     const { out } = this.#client;
-    out.text(answerText(head.status, head.reason, [...fields, 'Via', `1.${minor} ${viaName}`]));
+    out.text(answerText(head.status, head.reason, fields));
     out.flush();
   }
 
@@ -218,6 +222,7 @@ export class Exchange implements Served {
     const { status } = head;
     this.#phase = 'relay';
     this.#status = status;
+    this.#answerFields = head.fields;
     this.#answerWanted = status !== 205;
     this.#sent = this.#framingSent(status, framing);
     // An answer that succeeds may belong to a body that is still on its way; any other is the last word.
@@ -251,10 +256,10 @@ export class Exchange implements Served {
   /** What has come of the answer in this tick leaves: nothing is held back for more. */
   answerFlush(): void {
     if (this.#phase !== 'relay') return;
-    if (this.#client.out.flush()) this.#client.arm(this.#answerIdleMs, 'UPSTREAM_BODY_TIMEOUT');
+    if (this.#client.out.flush()) this.#await();
     else {
       this.#upstream?.pause();
-      this.#client.arm(this.#engine.options.clientWriteStallMs, 'CLIENT_SLOW');
+      this.#await();
     }
   }
 
@@ -265,7 +270,7 @@ export class Exchange implements Served {
     this.#upstream = null;
     this.#upstreamEndedAt = this.#engine.deps.clock.now();
     if (this.#sent === 'chunked') {
-      const sent = acceptsTrailers(admitted.fields) ? trailerFields(trailers, admitted.fields) : [];
+      const sent = acceptsTrailers(admitted.fields) ? trailerFields(trailers, this.#answerFields) : [];
       this.#client.out.text(lastChunk(sent));
     }
     this.#phase = 'drain';
@@ -276,7 +281,7 @@ export class Exchange implements Served {
   clientDrained(): void {
     if (this.#phase === 'drain') this.#complete();
     else if (this.#phase === 'relay') {
-      this.#client.arm(this.#answerIdleMs, 'UPSTREAM_BODY_TIMEOUT');
+      this.#await();
       this.#upstream?.resume();
     }
   }
@@ -286,8 +291,14 @@ export class Exchange implements Served {
     const { admitted, choice } = this.#given;
     if (!admitted.upgrade || !switchesToWebSocket(head)) return null;
     const { options, tunnels, deps } = this.#engine;
+    // Others may have been faster since this one was admitted.
+    if (tunnels.size >= options.tunnelsMax) {
+      this.#failed('FIG_OVERLOADED', false);
+      return null;
+    }
     const fields = [...answerFields(204, head.fields, this.#target, '')];
-    fields.push('Via', `1.${minor} ${options.viaName}`, 'Connection', 'Upgrade', 'Upgrade', 'websocket');
+    if (options.viaResponse) fields.push('Via', `1.${minor} ${options.viaName}`);
+    fields.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
     this.#client.out.text(answerText(101, head.reason, fields));
     this.#client.out.flush();
     this.#phase = 'tunnel';
@@ -311,6 +322,7 @@ export class Exchange implements Served {
     tunnels.add(tunnel);
     const held = this.#client.tunnel(tunnel);
     if (held !== null) tunnel.fromClient(held);
+    if (this.#client.ended) tunnel.clientEnded();
     return tunnel;
   }
 
@@ -319,7 +331,7 @@ export class Exchange implements Served {
   /** The upstream connection is gone. `stale`: it was a kept one, and nobody has read the request. */
   upstreamLost(code: ErrorCode, stale: boolean): void {
     this.#upstream = null;
-    if (this.#phase === 'relay') this.#cut(code === 'UPSTREAM_RESET' ? 'UPSTREAM_BODY_CUT' : code);
+    if (this.#phase === 'relay') this.#cut(code === 'UPSTREAM_BODY_SYNTAX' ? code : 'UPSTREAM_BODY_CUT');
     else this.#failed(code, stale);
   }
 
@@ -338,6 +350,7 @@ export class Exchange implements Served {
   internal(): void {
     if (this.#phase === 'over') return;
     this.#letGo();
+    if (this.#status === 0) this.#status = ERRORS.FIG_INTERNAL.status;
     this.#end('FIG_INTERNAL', null);
   }
 
@@ -433,15 +446,25 @@ export class Exchange implements Served {
     this.#upstream = null;
   }
 
-  /** The deadline runs against whom we wait for: the client while it uploads, then the upstream. */
+  /**
+   * The deadline runs against whom we wait for: the client while it uploads or does not read, then the upstream. An
+   * answer that has begun while the upload goes on changes nothing about that.
+   */
   #await(): void {
     const upstream = this.#upstream;
-    if (upstream === null || this.#phase !== 'ask') return;
+    const relays = this.#phase === 'relay';
+    if (upstream === null || !(relays || this.#phase === 'ask')) return;
     const { options } = this.#engine;
-    const headMs = this.#given.choice.group?.forwarding.upstreamHeadMs ?? options.upstreamHeadMs;
-    if (upstream.needsDrain) this.#client.arm(options.upstreamSendStallMs, 'UPSTREAM_SEND_TIMEOUT');
-    else if (this.#requestSent) this.#client.arm(headMs, 'UPSTREAM_HEAD_TIMEOUT');
-    else this.#client.arm(options.clientBodyIdleMs, 'CLIENT_BODY_TIMEOUT');
+    if (relays && this.#client.needsDrain) this.#client.arm(options.clientWriteStallMs, 'CLIENT_SLOW');
+    else if (!this.#uploadStopped && upstream.needsDrain)
+      this.#client.arm(options.upstreamSendStallMs, 'UPSTREAM_SEND_TIMEOUT');
+    else if (!this.#uploadStopped && !this.#requestSent)
+      this.#client.arm(options.clientBodyIdleMs, 'CLIENT_BODY_TIMEOUT');
+    else if (relays) this.#client.arm(this.#answerIdleMs, 'UPSTREAM_BODY_TIMEOUT');
+    else {
+      const headMs = this.#given.choice.group?.forwarding.upstreamHeadMs ?? options.upstreamHeadMs;
+      this.#client.arm(headMs, 'UPSTREAM_HEAD_TIMEOUT');
+    }
   }
 
   #stopUpload(): void {

@@ -16,6 +16,12 @@ type PoolOptions = Pick<
   | 'upstreamFieldsMax'
 >;
 
+interface Waiting {
+  readonly exchange: Served;
+  /** It must have a new connection. */
+  readonly fresh: boolean;
+}
+
 /** A pool that nobody has used for this long, and that holds nothing, is let go. */
 const POOL_UNUSED_MS = 60_000;
 
@@ -31,7 +37,7 @@ export class Pool {
   readonly #clock: Clock;
   readonly #options: () => PoolOptions;
   readonly #idle: UpstreamConnection[] = [];
-  readonly #waiting: Served[] = [];
+  readonly #waiting: Waiting[] = [];
   #parked: UpstreamConnection[] = [];
   #open = 0;
 
@@ -58,16 +64,18 @@ export class Pool {
     const now = this.#clock.now();
     this.usedAt = now;
     const idle = fresh ? null : this.#freshest(now, unsafe ? options.unsafeIdleMs : Infinity);
-    if (idle !== null) exchange.taken(idle);
-    else if (this.#open < options.upstreamConnectionsMax) exchange.taken(this.#connect());
-    else if (this.#waiting.length < options.upstreamQueueMax) this.#waiting.push(exchange);
-    else return 'UPSTREAM_FULL';
+    if (idle !== null || this.#open < options.upstreamConnectionsMax) this.#give(exchange, idle);
+    else if (this.#waiting.length < options.upstreamQueueMax) {
+      this.#waiting.push({ exchange, fresh });
+      // Nobody may use the idle ones instead: one of them makes room.
+      this.#idle.shift()?.destroy();
+    } else return 'UPSTREAM_FULL';
     return null;
   }
 
   /** The exchange does not wait any more. */
   forget(exchange: Served): void {
-    const at = this.#waiting.indexOf(exchange);
+    const at = this.#waiting.findIndex((waiting) => waiting.exchange === exchange);
     if (at !== -1) this.#waiting.splice(at, 1);
   }
 
@@ -85,7 +93,9 @@ export class Pool {
     this.#open -= 1;
     const at = this.#idle.lastIndexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
-    if (this.#open < this.options.upstreamConnectionsMax) this.#waiting.shift()?.taken(this.#connect());
+    if (this.#open >= this.options.upstreamConnectionsMax) return;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#give(next.exchange, null);
   }
 
   /** Closes what has been idle for too long. */
@@ -107,9 +117,13 @@ export class Pool {
     const now = this.#clock.now();
     for (const connection of parked) {
       if (!connection.isIdle()) continue;
-      const exchange = this.#waiting.shift();
-      if (exchange !== undefined) exchange.taken(connection);
-      else {
+      const next = this.#waiting[0];
+      // Whoever waits for a new one gets its place.
+      if (next?.fresh === true) connection.destroy();
+      else if (next !== undefined) {
+        this.#waiting.shift();
+        this.#give(next.exchange, connection);
+      } else {
         connection.idleSince = now;
         connection.idleUntil = now + connection.idleMs(this.options.upstreamIdleMs);
         this.#idle.push(connection);
@@ -128,9 +142,19 @@ export class Pool {
     }
   }
 
+  /** This one, or a new one. What goes wrong is the end of the exchange, not of whoever makes room for it. */
+  #give(exchange: Served, connection: UpstreamConnection | null): void {
+    try {
+      exchange.taken(connection ?? this.#connect());
+    } catch (error) {
+      exchange.broke(error);
+    }
+  }
+
   #connect(): UpstreamConnection {
+    const connection = new UpstreamConnection(this, this.#clock.now());
     this.#open += 1;
-    return new UpstreamConnection(this, this.#clock.now());
+    return connection;
   }
 }
 

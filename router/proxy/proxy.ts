@@ -61,6 +61,7 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   let ticker: NodeJS.Timeout | undefined;
   let drained: (() => void) | null = null;
   let drainingSince = Infinity;
+  let closing: Promise<void> | null = null;
 
   function accept(socket: Socket): void {
     if (engine.clients.size() >= engine.options.clientConnectionsMax) turnAway(socket);
@@ -118,6 +119,16 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
     if (engine.clients.size() === 0) drained?.();
   }
 
+  async function close(): Promise<void> {
+    engine.closing = true;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    drainingSince = deps.clock.now();
+    if (engine.clients.size() > 0) await new Promise<void>((resolve) => (drained = resolve));
+    clearInterval(ticker);
+    engine.pools.destroyIdle();
+    await closed;
+  }
+
   return {
     async listen({ host, port, reusePort }) {
       await bind(server, { host, port, reusePort, backlog: BACKLOG });
@@ -139,16 +150,7 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
       tunnels: engine.tunnels.size,
       upstreamConnections: engine.pools.open(),
     }),
-    async drain() {
-      if (drainingSince !== Infinity) return;
-      engine.closing = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      drainingSince = deps.clock.now();
-      if (engine.clients.size() > 0) await new Promise<void>((resolve) => (drained = resolve));
-      clearInterval(ticker);
-      engine.pools.destroyIdle();
-      await closed;
-    },
+    drain: () => (closing ??= close()),
   };
 }
 

@@ -91,8 +91,8 @@ export class Tunnel {
     if (this.#over) return;
     this.#over = true;
     this.#ends.upstream.destroy();
-    this.#ends.client.finish();
     this.#ends.over(outcome);
+    this.#ends.client.finish();
   }
 
   #halfClosed(): void {

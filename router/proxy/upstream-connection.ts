@@ -199,7 +199,8 @@ export class UpstreamConnection implements BodySink {
   /** The answer is complete. `surplus`: bytes came behind it that nobody asked for. */
   #finish(exchange: Served, surplus: boolean): void {
     const { trailers } = this.#reader;
-    const reusable = this.#keepAlive && !surplus && !this.#dead && exchange.requestSent;
+    const sent = exchange.requestSent && this.#socket.writableLength === 0;
+    const reusable = this.#keepAlive && !surplus && !this.#dead && sent;
     this.#exchange = null;
     this.#framing = null;
     exchange.answerEnd(trailers);

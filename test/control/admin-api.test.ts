@@ -5,7 +5,7 @@ import { explain } from '../../router/control/explain.ts';
 import { groupStatus } from '../../router/control/status.ts';
 import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
 import { type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
-import { keyOf } from '../helpers/mount.ts';
+import { keyOf } from '../helpers/neighbours.ts';
 
 const TOKEN = 'fig_a_test';
 const MOVES = '/api/v1/groups/orders/moves';

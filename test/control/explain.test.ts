@@ -4,7 +4,7 @@ import { explain } from '../../router/control/explain.ts';
 import { choose } from '../../router/core/choose.ts';
 import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
 import { type ControlPlane, controlPlane, shadowOn, shiftTo } from '../helpers/control.ts';
-import { keyOf } from '../helpers/mount.ts';
+import { keyOf } from '../helpers/neighbours.ts';
 
 const POLICY = { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test', hosts: [], strict: false };
 

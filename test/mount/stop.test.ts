@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { createMount } from '../../router/mount.ts';
 import { realClock } from '../helpers/clock.ts';
 import { currentOf, snapshotOf } from '../helpers/current.ts';
-import { keyOf, mounted } from '../helpers/mount.ts';
+import { mounted } from '../helpers/mount.ts';
+import { keyOf } from '../helpers/neighbours.ts';
 import { exchange, parseMessage, rawClient, values } from '../helpers/raw-http.ts';
 import { ok, rawUpstream } from '../helpers/upstream.ts';
 
