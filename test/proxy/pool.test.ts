@@ -203,7 +203,7 @@ describe('when all connections are taken', () => {
     await upstream.request(1);
     const client = rawClient(proxy.port);
     client.send(`${GET}${GET}`);
-    await client.until(/503[^]*503/);
+    await client.until(/503[\s\S]*503/);
     expect(proxy.observed).toMatchObject([{ outcome: 'UPSTREAM_FULL' }, { outcome: 'UPSTREAM_FULL' }]);
   });
 
@@ -369,7 +369,7 @@ test('a name that leads to two families finds the one that listens', async () =>
     client.send(GET);
     await proxy.ended(n);
   }
-  await client.until(/found[^]*found/);
+  await client.until(/found[\s\S]*found/);
 });
 
 test('an upstream that is down is a 502 with one line, and the count of connections returns to 0', async () => {
