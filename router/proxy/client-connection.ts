@@ -94,7 +94,9 @@ export class ClientConnection implements BodySink {
   get isLast(): boolean {
     const { closing, options } = this.#engine;
     return (
-      closing || (this.#ended && this.#pending === null) || this.#requests >= options.requestsPerConnectionMax
+      closing ||
+      (this.#ended && this.#pending === null && !this.#reading) ||
+      this.#requests >= options.requestsPerConnectionMax
     );
   }
 

@@ -43,6 +43,8 @@ const TICK_MS = 250;
 /** A connection that was just used may be used again before its client hears that it closes. */
 const DRAIN_IDLE_MS = 1_000;
 const BACKLOG = 4_096;
+/** Under a flood nobody is given time to read the refusal. */
+const TURNED_AWAY_MAX = 1_024;
 
 /** Does nothing until `listen`. Throws RangeError on a trusted proxy that is no CIDR block and on bad TLS material. */
 export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
@@ -62,6 +64,8 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   let ticker: NodeJS.Timeout | undefined;
   let drained: (() => void) | null = null;
   let drainingSince = Infinity;
+  /** Connections that have their refusal and may read it. */
+  let turnedAway = 0;
   let closing: Promise<void> | null = null;
 
   function accept(socket: Socket): void {
@@ -80,7 +84,16 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
       bodyless: false,
       errorCode: false,
     };
-    socket.end(errorAnswer('FIG_OVERLOADED', given), 'latin1', () => socket.destroy());
+    socket.end(errorAnswer('FIG_OVERLOADED', given), 'latin1');
+    // Bytes that nobody reads would make the end a reset, which erases the answer.
+    socket.resume();
+    turnedAway += 1;
+    const lingerMs = turnedAway > TURNED_AWAY_MAX ? 0 : engine.options.lingerMs;
+    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      turnedAway -= 1;
+    });
   }
 
   function tick(): void {

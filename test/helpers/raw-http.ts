@@ -16,6 +16,8 @@ export interface RawClient {
   until(expected: string | RegExp | ((text: string) => boolean)): Promise<string>;
   /** Resolves with all bytes when the connection is closed, however. */
   closed(): Promise<string>;
+  /** Bytes that were sent and are still in this process. */
+  unsent(): number;
   /** Code of the socket error, or null. */
   error(): string | null;
 }
@@ -51,6 +53,7 @@ export function rawClient(port: number): RawClient {
     pause: () => socket.pause(),
     resume: () => socket.resume(),
     text: () => text,
+    unsent: () => socket.writableLength,
     error: () => code,
     async until(expected) {
       const fits = (): boolean =>

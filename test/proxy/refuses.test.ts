@@ -7,7 +7,10 @@ import { ok, rawUpstream } from '../helpers/upstream.ts';
 
 const LIMITS = { requestBodyBytesMax: 10, headBytesMax: 4_096, targetBytesMax: 1_000, hosts: ['a'] } as const;
 
-async function world(options: ProxiedOptions['options'] = LIMITS, onDisagree: 'refuse' | 'legacy' = 'refuse') {
+async function world(
+  options: ProxiedOptions['options'] = LIMITS,
+  onDisagree: 'refuse' | 'legacy' = 'refuse',
+) {
   const upstream = await rawUpstream(ok('x'));
   const service = await rawUpstream(ok('service'));
   const group = {
@@ -64,7 +67,11 @@ const ROWS: readonly Row[] = [
   { name: 'a space before the colon', request: 'GET / HTTP/1.1\r\nHost : a\r\n\r\n', code: 'CLIENT_SYNTAX' },
   { name: 'NUL in a value', request: 'GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n', code: 'CLIENT_SYNTAX' },
   { name: 'a fragment', request: 'GET /#x HTTP/1.1\r\nHost: a\r\n\r\n', code: 'CLIENT_TARGET' },
-  { name: 'a target that is no path', request: 'GET @evil HTTP/1.1\r\nHost: a\r\n\r\n', code: 'CLIENT_TARGET' },
+  {
+    name: 'a target that is no path',
+    request: 'GET @evil HTTP/1.1\r\nHost: a\r\n\r\n',
+    code: 'CLIENT_TARGET',
+  },
   {
     name: 'an authority that is not Host',
     request: 'GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -98,8 +105,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a length and a coding',
-    request:
-      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    request: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     code: 'CLIENT_FRAMING',
   },
   {
