@@ -52,26 +52,34 @@ const HEAD_BYTES_MAX = 1 << 20;
 /** Connections that are open at once. */
 const BATCH = 256;
 
-const server = http.createServer({
-  ...{ maxHeaderSize: HEAD_BYTES_MAX, requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 },
-});
-server.maxHeadersCount = 0;
-for (const event of ['request', 'checkContinue', 'checkExpectation']) {
-  server.on(event, (request: IncomingMessage, response: ServerResponse) => {
-    if (request.socket instanceof Wire) {
-      request.socket.seen.push(observed(request, () => response.shouldKeepAlive));
-    }
+const SERVERS = { strict: oracleServer(false), lenient: oracleServer(true) };
+
+function oracleServer(insecureHTTPParser: boolean): http.Server {
+  const server = http.createServer({
+    ...{ maxHeaderSize: HEAD_BYTES_MAX, requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 },
+    insecureHTTPParser,
+  });
+  server.maxHeadersCount = 0;
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+    server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+      if (request.socket instanceof Wire) {
+        request.socket.seen.push(observed(request, () => response.shouldKeepAlive));
+      }
+    });
+  }
+  return server.on('clientError', (error, socket) => {
+    if (socket instanceof Wire) socket.fails(error);
   });
 }
-server.on('clientError', (error, socket) => {
-  if (socket instanceof Wire) socket.fails(error);
-});
 
-/** The requests in each of `streams`, which come in pieces. */
-export async function oracleRequests(streams: readonly (readonly string[])[]): Promise<OracleReading[]> {
+/** The requests in each of `streams`, which come in pieces. `lenient`: with `insecureHTTPParser`. */
+export async function oracleRequests(
+  streams: readonly (readonly string[])[],
+  parser: keyof typeof SERVERS = 'strict',
+): Promise<OracleReading[]> {
   return inBatches(streams, (pieces) => {
     const wire = new Wire();
-    server.emit('connection', wire);
+    SERVERS[parser].emit('connection', wire);
     wire.hears(pieces);
     return wire;
   });
