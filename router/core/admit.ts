@@ -54,6 +54,8 @@ interface Seen {
   via: readonly string[];
   expect: readonly string[];
   connection: readonly string[];
+  /** Some readers take it for Connection. */
+  proxyConnection: readonly string[];
   upgrade: readonly string[];
   marked: boolean;
   /** A second spelling of a framing field. */
@@ -116,7 +118,7 @@ export function admit(head: Head, policy: AdmitPolicy): Admission {
     upgrade: draft.upgrade,
     marked: draft.seen.marked,
     hasBody: hasBody(draft.framing),
-    closes: head.version === '1.0' || names(draft.seen.connection, 'close'),
+    closes: head.version === '1.0' || saysClose(draft.seen),
     continues: head.version !== '1.0' && draft.seen.expect.length > 0 && hasBody(draft.framing),
   };
   return { ok: true, admitted, framing: draft.framing };
@@ -132,6 +134,7 @@ function gather(fields: Fields): Seen {
     via: NONE,
     expect: NONE,
     connection: NONE,
+    proxyConnection: NONE,
     upgrade: NONE,
     marked: false,
     framingTwin: false,
@@ -160,6 +163,9 @@ function gather(fields: Fields): Seen {
       case 'connection':
         seen.connection = [...seen.connection, value];
         break;
+      case 'proxy-connection':
+        seen.proxyConnection = [...seen.proxyConnection, value];
+        break;
       case 'upgrade':
         seen.upgrade = [...seen.upgrade, value];
         break;
@@ -173,6 +179,10 @@ function gather(fields: Fields): Seen {
     }
   }
   return seen;
+}
+
+function saysClose({ connection, proxyConnection }: Seen): boolean {
+  return names(connection, 'close') || names(proxyConnection, 'close');
 }
 
 function targetLength(_: Draft, head: Head, policy: AdmitPolicy): ErrorCode | null {

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import { valuesOf } from '../core/headers.ts';
 import type { Target } from '../core/types.ts';
 import { BodyReader, type BodySink } from '../http1/body-reader.ts';
-import { type AnswerFraming, answerFraming } from '../http1/framing.ts';
+import { type AnswerFraming, answerFraming, persists } from '../http1/framing.ts';
 import { isRefusal, MORE } from '../http1/refusal.ts';
 import { readResponseHead } from '../http1/response-head.ts';
 import { COPIED_BYTES, Outgoing } from './outgoing.ts';
@@ -173,19 +173,19 @@ export class UpstreamConnection implements BodySink {
       return null;
     }
     const { head, minor, end } = result;
+    const framing = answerFraming(exchange.method, head.status, minor, head.fields);
+    if (isRefusal(framing)) {
+      this.#lost(framing.code);
+      return null;
+    }
     const rest = end < all.length ? all.subarray(end) : null;
     if (head.status === 101) return this.#switched(head, minor, rest, exchange);
     if (head.status < 200) {
       exchange.interim(head, minor);
       return rest;
     }
-    const framing = answerFraming(exchange.method, head.status, minor, head.fields);
-    if (isRefusal(framing)) {
-      this.#lost(framing.code);
-      return null;
-    }
     this.#framing = framing;
-    this.#keepAlive = staysOpen(head, minor) && framing.kind !== 'until-close';
+    this.#keepAlive = persists(`1.${minor}`, head.fields) && framing.kind !== 'until-close';
     this.#keepAliveMs = announcedMs(head);
     this.#reader.start(framing);
     exchange.answered(head, minor, framing);
@@ -289,13 +289,6 @@ function connect({ origin, tls: material }: Target, reads: Reads): Socket {
 function faultOf(error: Error, connecting: boolean): ErrorCode {
   const fault = upstreamFault('code' in error && typeof error.code === 'string' ? error.code : '');
   return fault === 'UPSTREAM_RESET' && connecting ? 'UPSTREAM_REFUSED' : fault;
-}
-
-/** Whether another request may follow. Source: RFC 9112 §9.3. */
-function staysOpen({ fields }: AnswerHead, minor: '0' | '1'): boolean {
-  if (minor === '0') return false;
-  const lines = valuesOf(fields, 'connection');
-  return lines.length === 0 || !/(?:^|[,\s])close(?:[,\s]|$)/i.test(lines.join(','));
 }
 
 /** One second less than `Keep-Alive: timeout=N` says, so that we close first. */

@@ -13,7 +13,7 @@ import { type Talk, talk } from './talk.ts';
 
 /** More of them: FUZZ_SEED and FUZZ_COUNT; a third of them are answers. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_101);
-const COUNT = Number(process.env['FUZZ_COUNT'] ?? 6_000);
+const COUNT = Number(process.env['FUZZ_COUNT'] ?? 12_000);
 const SEED_BYTES_MAX = 2_048;
 const BATCH = 20;
 const BATCHES_AT_ONCE = 4;
@@ -46,17 +46,20 @@ function tagged(bytes: string, address: string): string {
   return bytes.replace(/^((?:\r\n)?[^\r\n]*[^\r\n* ])( HTTP\/)/, `$1~${address}~$2`);
 }
 
-/** A request of somebody who has nothing to do with anything gets its own answer, whole. */
-async function victim(port: number, n: number, target = `/victim/${n}`): Promise<void> {
+/** The request of somebody who has nothing to do with anything: it gets its own answer, whole. */
+type Victim = 'POST' | 'GET';
+
+async function victim(port: number, method: Victim, n: number, target = `/victim/${n}`): Promise<void> {
   const address = addressOf(200, n);
+  const body = method === 'GET' ? '' : `victim ${n}`;
+  const length = method === 'GET' ? '' : `Content-Length: ${body.length}\r\n`;
   const client = talk(port, address, [
-    `POST ${target} HTTP/1.1\r\nHost: victim\r\nContent-Length: 5\r\n\r\nv${`${n}`.padStart(4, '0')}`,
+    `${method} ${target} HTTP/1.1\r\nHost: victim\r\n${length}\r\n${body}`,
   ]);
   client.fin();
   const { messages, rest, fault } = answersIn(await client.heard);
-  const expected = `${address} POST ${target} v${`${n}`.padStart(4, '0')}`;
-  expect({ bodies: messages.map(({ body }) => body), rest, fault }).toEqual({
-    ...{ bodies: [expected], rest: '', fault: null },
+  expect({ bodies: messages.map((message) => message.body), rest, fault }).toEqual({
+    ...{ bodies: [`${address} ${method} ${target} ${body}`], rest: '', fault: null },
   });
 }
 
@@ -69,6 +72,7 @@ function answersIn(text: string): StrictReading {
 async function inBatches(
   port: number,
   items: readonly Seed[],
+  method: Victim,
   open: (seed: Seed, n: number) => Talk,
   afterVictim: (n: number, talk: Talk) => void,
 ): Promise<string[]> {
@@ -79,7 +83,7 @@ async function inBatches(
       const from = next;
       next += BATCH;
       const talks = items.slice(from, next).map((seed, i) => open(seed, from + i));
-      await victim(port, from);
+      await victim(port, method, from);
       for (const [i, each] of talks.entries()) afterVictim(from + i, each);
       for (const [i, each] of talks.entries()) heard[from + i] = await each.heard;
     }
@@ -98,11 +102,12 @@ describe.runIf(ON_LINUX)('mutants of requests', () => {
       if (together.length === wanted) for (const answer of together) answer();
       return '';
     });
-    await victim(fig.port, 0);
+    await victim(fig.port, 'GET', 0);
     const before = socketsOf(fig.pid) - upstream.open();
     const heard = await inBatches(
       fig.port,
       requests,
+      'POST',
       ({ bytes }, n) => {
         const address = addressOf(100, n);
         const client = talk(fig.port, address, sliced(tagged(bytes, address), n));
@@ -120,11 +125,11 @@ describe.runIf(ON_LINUX)('mutants of requests', () => {
     }
     expect(upstream.connections.map(({ fault }) => fault).filter((fault) => fault !== null)).toEqual([]);
     const counted = upstream.connections.reduce((sum, connection) => sum + connection.requests.length, 0);
-    expect(counted).toBeGreaterThan(requests.length / 2);
+    expect(counted).toBeGreaterThan(requests.length / 3);
 
     // One victim for every connection that is kept.
     wanted = upstream.open();
-    await Promise.all(Array.from({ length: wanted }, (_, n) => victim(fig.port, n, '/together')));
+    await Promise.all(Array.from({ length: wanted }, (_, n) => victim(fig.port, 'POST', n, '/together')));
 
     const sent = upstream.connections.map(sentOn);
     expect(await seenByNode(upstream.connections)).toEqual(sent);
@@ -185,11 +190,13 @@ describe.runIf(ON_LINUX)('mutants of answers', () => {
       held.set(Number(n), () => socket.end());
       return bytes;
     });
-    await victim(fig.port, 0);
+    await victim(fig.port, 'GET', 0);
     const before = socketsOf(fig.pid) - upstream.open();
     const heard = await inBatches(
       fig.port,
       answers,
+      // An upstream may close at any time, and only safe requests are asked again.
+      'GET',
       ({ method }, n) => {
         const bytes = `${method} /mutant/${n} HTTP/1.1\r\nHost: a\r\n\r\nGET /after/${n} HTTP/1.1\r\nHost: a\r\n\r\n`;
         const client = talk(fig.port, addressOf(101, n), [bytes]);
@@ -207,7 +214,7 @@ describe.runIf(ON_LINUX)('mutants of answers', () => {
       expect(fault, JSON.stringify({ n, seed, heard: heard[n] })).toBeNull();
     }
     expect(upstream.connections.map(({ fault }) => fault).filter((fault) => fault !== null)).toEqual([]);
-    await Promise.all(Array.from({ length: 100 }, (_, n) => victim(fig.port, n)));
+    await Promise.all(Array.from({ length: 100 }, (_, n) => victim(fig.port, 'GET', n)));
     await eventually(() => socketsOf(fig.pid) - upstream.open() <= before);
     expect(fig.child.exitCode).toBeNull();
     expect(peakBytesOf(fig.pid)).toBeLessThan(PEAK_BYTES_MAX);
@@ -231,7 +238,8 @@ function answerFault({ method, bytes }: Seed, echo: string, heard: string): stri
   if (first === undefined) return rest !== '' || heard === '' ? null : 'no answer';
   if (second === undefined && rest !== '') return 'a cut answer behind a whole one';
   if (first.start[0] === '502') return null;
-  if (own === undefined || !own.complete || own.start !== first.start[0])
-    return 'an answer of its own making';
-  return first.start[0] === '205' || own.body === first.body ? null : 'another body';
+  if (own === undefined || own.start !== first.start[0]) return 'an answer of its own making';
+  // Its body is dropped, so that whatever becomes of it changes nothing.
+  if (own.start === '205') return null;
+  return own.complete && own.body === first.body ? null : 'another body, or only a part of it';
 }

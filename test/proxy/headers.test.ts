@@ -78,6 +78,16 @@ describe('field lines', () => {
   });
 });
 
+test.each(['Connection', 'Proxy-Connection'])('%s: close makes a request the last one', async (name) => {
+  const { upstream, proxy } = await world(ok('x'));
+  const text = await exchange(
+    proxy.port,
+    `GET /x HTTP/1.1\r\nHost: a\r\n${name}: close\r\n\r\nGET /y HTTP/1.1\r\nHost: a\r\n\r\n`,
+  );
+  expect(values(parseMessage(text), 'connection')).toEqual(['close']);
+  expect(upstream.heard).toHaveLength(1);
+});
+
 test('Host goes up as received, or as the target wants it', async () => {
   expect(values(await heardOf(`${GET}\r\n`), 'host')).toEqual(['app.test']);
   const own = await heardOf(`${GET}\r\n`, {}, { host: 'inner:8080' });
@@ -250,6 +260,14 @@ describe('interim answers', () => {
       /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>; rel=preload\r\nX-Any: 1\r\nVia: 1\.1 fig\r\n\r\nHTTP\/1\.1 199 Own\r\nVia: 1\.1 fig\r\n\r\nHTTP\/1\.1 200/,
     );
   });
+
+  test.each(['Content-Length: 2\r\nTransfer-Encoding: chunked', 'Transfer-Encoding: gzip'])(
+    'with %j are refused: some reader would look for a body',
+    async (framing) => {
+      const text = await answerOf(`HTTP/1.1 103 Early\r\n${framing}\r\n\r\n${ok('x')}`);
+      expect(text).toMatch(/^HTTP\/1\.1 502 /);
+    },
+  );
 
   test('are not for HTTP/1.0', async () => {
     const text = await answerOf(

@@ -113,6 +113,7 @@ describe('a kept connection', () => {
     ['a body behind 304', GET, 'HTTP/1.1 304 Not\r\nContent-Length: 4\r\n\r\nbody'],
     ['a body behind 204', GET, 'HTTP/1.1 204 No\r\n\r\nbody'],
     ['Connection: close', GET, ok('x', 'Connection: close\r\n')],
+    ['Proxy-Connection: close', GET, ok('x', 'Proxy-Connection: close\r\n')],
     ['HTTP/1.0', GET, ok('x', 'Connection: keep-alive\r\n').replace('HTTP/1.1', 'HTTP/1.0')],
     [
       'a FIN',
