@@ -31,6 +31,8 @@ export function createBudget(bytesMax: number): Budget {
   };
 }
 
+const NONE = new Uint8Array(0);
+
 /**
  * A bounded copy of a body that passes by. It can only give up: it has no way to pause, delay or fail whoever
  * calls it.
@@ -48,14 +50,14 @@ export interface Tap {
 
 /** A copy of at most `bytesMax` bytes out of the shared budget. */
 export function createTap(bytesMax: number, budget: Budget): Tap {
-  let pieces: Uint8Array[] = [];
+  let room = NONE;
   let held = 0;
   let closed = false;
   let reason: SkipReason | null = null;
 
   function free(): void {
     budget.give(held);
-    pieces = [];
+    room = NONE;
     held = 0;
     closed = true;
   }
@@ -72,29 +74,25 @@ export function createTap(bytesMax: number, budget: Budget): Tap {
       if (held + bytes.length > bytesMax) giveUp('too-large');
       else if (!budget.take(bytes.length)) giveUp('memory');
       else {
+        // One buffer and no list of pieces: of a body that comes byte by byte the list would be most.
+        if (held + bytes.length > room.length) room = enlarged(room, held, bytes.length);
+        room.set(bytes, held);
         held += bytes.length;
-        // A kept slice would pin the whole read buffer it belongs to.
-        pieces.push(new Uint8Array(bytes));
       }
     },
     giveUp,
     skipped: () => reason,
     release() {
-      const whole = joined(pieces, held);
+      const whole = held === room.length ? room : room.slice(0, held);
       if (!closed) free();
       return whole;
     },
   };
 }
 
-function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+/** Just what the first piece needs, as most bodies are one; then at least twice as much as before. */
+function enlarged(room: Uint8Array, held: number, more: number): Uint8Array {
+  const larger = new Uint8Array(Math.max(held + more, 2 * held));
+  larger.set(room.subarray(0, held));
+  return larger;
 }

@@ -14,7 +14,7 @@ import {
 } from '../core/headers.ts';
 import type { Admitted, Fields, Side, Target } from '../core/types.ts';
 import type { AnswerFraming } from '../http1/framing.ts';
-import { answerText, chunkLine, lastChunk, requestText } from '../http1/serialise.ts';
+import { answerText, lastChunk, requestText } from '../http1/serialise.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Engine } from './engine.ts';
 import type { Served } from './served.ts';
@@ -162,9 +162,8 @@ export class Exchange implements Served {
     }
     this.#copies?.request(bytes.subarray(from, to));
     const { out } = this.#upstream;
-    if (framing.kind === 'chunked') out.text(chunkLine(to - from));
-    out.bytes(bytes, from, to);
-    if (framing.kind === 'chunked') out.text('\r\n');
+    if (framing.kind === 'chunked') out.chunked(bytes, from, to);
+    else out.bytes(bytes, from, to);
   }
 
   /** What was read of the request in this tick leaves. */
@@ -253,9 +252,8 @@ export class Exchange implements Served {
     if (!this.#answerWanted || this.#phase !== 'relay') return;
     this.#copies?.answer(bytes.subarray(from, to));
     const { out } = this.#client;
-    if (this.#sent === 'chunked') out.text(chunkLine(to - from));
-    out.bytes(bytes, from, to);
-    if (this.#sent === 'chunked') out.text('\r\n');
+    if (this.#sent === 'chunked') out.chunked(bytes, from, to);
+    else out.bytes(bytes, from, to);
   }
 
   /** What has come of the answer in this tick leaves: nothing is held back for more. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { chunkLine } from '../http1/serialise.ts';
 
 /** Up to here a slice is copied into the text it travels with: one write costs more than the copy. */
 export const COPIED_BYTES = 16_384;
@@ -13,6 +14,8 @@ export class Outgoing {
   readonly #socket: Socket;
   /** Latin1, one character per byte. */
   #held = '';
+  /** Latin1: data of a chunk whose line is not written yet. */
+  #chunk = '';
   readonly #spent: Buffer[] = [];
 
   constructor(socket: Socket) {
@@ -20,7 +23,21 @@ export class Outgoing {
   }
 
   text(text: string): void {
+    this.#closeChunk();
     this.#held += text;
+  }
+
+  /**
+   * Data of a chunked body. What comes of it in one tick is one chunk, however small the pieces: a flood of tiny
+   * chunks ends here.
+   */
+  chunked(bytes: Buffer, from: number, to: number): void {
+    if (to - from <= COPIED_BYTES) this.#chunk += bytes.toString('latin1', from, to);
+    else {
+      this.text(chunkLine(to - from));
+      this.bytes(bytes, from, to);
+      this.text('\r\n');
+    }
   }
 
   bytes(bytes: Buffer, from: number, to: number): void {
@@ -57,11 +74,18 @@ export class Outgoing {
 
   /** Hands over what is held. False: the socket has enough, wait for its `drain`. */
   flush(): boolean {
+    this.#closeChunk();
     if (this.#held !== '') {
       const text = this.#held;
       this.#held = '';
       this.#socket.write(text, 'latin1');
     }
     return !this.#socket.writableNeedDrain;
+  }
+
+  #closeChunk(): void {
+    if (this.#chunk === '') return;
+    this.#held += `${chunkLine(this.#chunk.length)}${this.#chunk}\r\n`;
+    this.#chunk = '';
   }
 }

@@ -35,7 +35,7 @@ const FIELD = new RegExp(
 );
 const FRAMING = /^(?:content.length|transfer.encoding)$/;
 const LENGTH = /^(?:0|[1-9]\d{0,15})$/;
-const HOST = /^[^\s@/?#\\,]+$/;
+const HOST = /^[^\s@/?#\\]+$/;
 const LOOSE_LINE_END = /(?<!\r)\n|\r(?!\n|$)/;
 
 /** `bodiless`: whether an answer, by its head, has no body whatever its fields say. */

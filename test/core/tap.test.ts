@@ -34,6 +34,18 @@ test('taps share one budget, and the one that finds it full gives up', () => {
   expect(budget.usedBytes()).toBe(0);
 });
 
+test('a body that comes byte by byte takes little more memory than its bytes', () => {
+  const bytes = 1_048_576;
+  const tap = createTap(bytes, createBudget(bytes));
+  const byte = Buffer.from('x');
+  const before = process.memoryUsage();
+  for (let i = 0; i < bytes; i += 1) tap.write(byte);
+  const after = process.memoryUsage();
+  const grown = after.heapUsed + after.external - before.heapUsed - before.external;
+  expect(grown).toBeLessThan(32 * bytes);
+  expect(tap.release()).toHaveLength(bytes);
+});
+
 test('the copy does not change when the read buffer is used again', () => {
   const tap = createTap(10, createBudget(10));
   const buffer = Buffer.from('abc');

@@ -27,6 +27,22 @@ async function stalls(buffered: () => number): Promise<number> {
   return last;
 }
 
+describe('tiny chunks', () => {
+  const TINY = `Transfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(1_000)}0\r\n\r\n`;
+
+  test('of a request that come together go up as one', async () => {
+    const { upstream, proxy } = await world(ok('x'));
+    await exchange(proxy.port, `POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${TINY}`);
+    expect(upstream.bytes()).toContain(`\r\n\r\n3e8\r\n${'x'.repeat(1_000)}\r\n0\r\n\r\n`);
+  });
+
+  test('of an answer that come together go down as one', async () => {
+    const { proxy } = await world(`HTTP/1.1 200 OK\r\n${TINY}`);
+    const text = await exchange(proxy.port, GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+    expect(text).toContain(`\r\n\r\n3e8\r\n${'x'.repeat(1_000)}\r\n0\r\n\r\n`);
+  });
+});
+
 describe('backpressure', () => {
   test('a client that does not read stops the upstream, and little is held in between', async () => {
     const { upstream, proxy } = await world(() => undefined);
