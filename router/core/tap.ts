@@ -50,7 +50,7 @@ export interface Tap {
 
 /** A copy of at most `bytesMax` bytes out of the shared budget. */
 export function createTap(bytesMax: number, budget: Budget): Tap {
-  let room = NONE;
+  let room: Uint8Array = NONE;
   let held = 0;
   let closed = false;
   let reason: SkipReason | null = null;
