@@ -1,3 +1,4 @@
+import { createGrowing } from './growing.ts';
 import type { SkipReason } from './types.ts';
 
 /** Memory that all copies of a process share. */
@@ -31,8 +32,6 @@ export function createBudget(bytesMax: number): Budget {
   };
 }
 
-const NONE = new Uint8Array(0);
-
 /**
  * A bounded copy of a body that passes by. It can only give up: it has no way to pause, delay or fail whoever
  * calls it.
@@ -50,15 +49,13 @@ export interface Tap {
 
 /** A copy of at most `bytesMax` bytes out of the shared budget. */
 export function createTap(bytesMax: number, budget: Budget): Tap {
-  let room: Uint8Array = NONE;
-  let held = 0;
+  let body = createGrowing();
   let closed = false;
   let reason: SkipReason | null = null;
 
   function free(): void {
-    budget.give(held);
-    room = NONE;
-    held = 0;
+    budget.give(body.length);
+    body = createGrowing();
     closed = true;
   }
 
@@ -71,28 +68,16 @@ export function createTap(bytesMax: number, budget: Budget): Tap {
   return {
     write(bytes) {
       if (closed || bytes.length === 0) return;
-      if (held + bytes.length > bytesMax) giveUp('too-large');
+      if (body.length + bytes.length > bytesMax) giveUp('too-large');
       else if (!budget.take(bytes.length)) giveUp('memory');
-      else {
-        // One buffer and no list of pieces: of a body that comes byte by byte the list would be most.
-        if (held + bytes.length > room.length) room = enlarged(room, held, bytes.length);
-        room.set(bytes, held);
-        held += bytes.length;
-      }
+      else body.append(bytes);
     },
     giveUp,
     skipped: () => reason,
     release() {
-      const whole = held === room.length ? room : room.slice(0, held);
+      const whole = body.whole();
       if (!closed) free();
       return whole;
     },
   };
-}
-
-/** Just what the first piece needs, as most bodies are one; then at least twice as much as before. */
-function enlarged(room: Uint8Array, held: number, more: number): Uint8Array {
-  const larger = new Uint8Array(Math.max(held + more, 2 * held));
-  larger.set(room.subarray(0, held));
-  return larger;
 }

@@ -1,6 +1,7 @@
 /** Copies, sent over the engine's own connections but in pools of their own: they never take one of a primary. */
 import type { AnswerHead } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import { createGrowing } from '../core/growing.ts';
 import { shadowFields } from '../core/headers.ts';
 import { rewriteLocationFields } from '../core/location.ts';
 import type { Clock, Log, Replayed, Replayer } from '../core/ports.ts';
@@ -115,9 +116,8 @@ class Copy implements Served {
   readonly #bytesMax: number;
   readonly #connectBy: number;
   readonly #answerBy: number;
-  readonly #chunks: Buffer[] = [];
+  readonly #body = createGrowing();
   #upstream: UpstreamConnection | null = null;
-  #bytes = 0;
   #interims = 0;
   #head: AnswerHead | null = null;
   #over = false;
@@ -183,9 +183,8 @@ class Copy implements Served {
       this.#finish({ kind: 'memory' });
       return;
     }
-    this.#chunks.push(Buffer.from(bytes.subarray(from, to)));
-    this.#bytes += to - from;
-    if (this.#bytes > this.#bytesMax) this.#answer(false, true);
+    this.#body.append(bytes.subarray(from, to));
+    if (this.#body.length > this.#bytesMax) this.#answer(false, true);
   }
 
   answerFlush(): void {}
@@ -218,8 +217,7 @@ class Copy implements Served {
     const { status } = this.#head;
     // As a client behind this target would have received it.
     const fields = rewriteLocationFields(this.#head.fields, status, target.rewriteLocation, publicOrigin);
-    const [only] = this.#chunks;
-    const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
+    const body = this.#body.whole();
     this.#finish({ kind: 'answer', answer: { status, fields, body, truncated }, oversize });
   }
 
