@@ -270,7 +270,12 @@ const limits = z.strictObject({
 });
 
 const pool = z.strictObject({
-  connectionsMax: whole(D.upstreamConnectionsMax, 1, 65_535, 'Connections of one worker to one upstream.'),
+  connectionsMax: whole(
+    D.upstreamConnectionsMax,
+    1,
+    65_535,
+    'Connections of one worker to one upstream, without tunnels.',
+  ),
   queueMax: whole(
     D.upstreamQueueMax,
     0,

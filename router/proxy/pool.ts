@@ -88,8 +88,8 @@ export class Pool {
     if (this.#parked.length === 1) setImmediate(() => this.#offer());
   }
 
-  /** A connection is gone; its place is free. */
-  closed(connection: UpstreamConnection): void {
+  /** A connection is gone, or is a tunnel now; its place is free. */
+  left(connection: UpstreamConnection): void {
     this.#open -= 1;
     const at = this.#idle.lastIndexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);

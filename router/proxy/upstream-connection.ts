@@ -35,6 +35,8 @@ export class UpstreamConnection implements BodySink {
   #buffer = SHARED_BUFFER;
   #exchange: Served | null = null;
   #tunnel: Tunnel | null = null;
+  /** It counts as one of the pool. A tunnel does not: it may live for days, and there is a limit of its own for it. */
+  #pooled = true;
   /** The beginning of a head that is not complete. */
   #pending: Buffer | null = null;
   /** How the body in progress is framed; null while a head is awaited. */
@@ -211,7 +213,10 @@ export class UpstreamConnection implements BodySink {
   #switched(head: AnswerHead, minor: '0' | '1', rest: Buffer | null, exchange: Served): null {
     this.#tunnel = exchange.switched(head, minor, this);
     if (this.#tunnel === null) this.#lost('UPSTREAM_SWITCHED');
-    else if (rest !== null) this.#tunnel.fromUpstream(rest);
+    else {
+      if (rest !== null) this.#tunnel.fromUpstream(rest);
+      this.#leavePool();
+    }
     return null;
   }
 
@@ -247,7 +252,13 @@ export class UpstreamConnection implements BodySink {
 
   #closed(): void {
     if (!this.#dead) this.#lost('UPSTREAM_RESET');
-    this.#pool.closed(this);
+    this.#leavePool();
+  }
+
+  #leavePool(): void {
+    if (!this.#pooled) return;
+    this.#pooled = false;
+    this.#pool.left(this);
   }
 }
 

@@ -15,12 +15,6 @@ export function peakBytesOf(pid: number): number {
   return 1_024 * Number(kibibytes);
 }
 
-/** CPU time of this process so far: ms, in steps of 10. */
-export function cpuMsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return 10 * (Number(fields[11]) + Number(fields[12]));
-}
-
 /** A descriptor may be gone by the time it is looked at. */
 function isSocket(file: string): boolean {
   try {

@@ -267,6 +267,24 @@ describe('when all connections are taken', () => {
     expect(lines(upstream)).toEqual([1, 2]);
   });
 
+  test('a tunnel takes nobody’s place: it gives back its own once, when it opens', async () => {
+    const { upstream, ask, proxy } = await world(
+      ({ start }, n) => (start.includes('/ws') ? SWITCH : ok(`answer ${n}`)),
+      { upstreamConnectionsMax: 1 },
+    );
+    const tunnels = [rawClient(proxy.port), rawClient(proxy.port)];
+    for (const tunnel of tunnels) {
+      tunnel.send(UPGRADE);
+      await tunnel.until('101');
+    }
+    await (await ask(GET)).until('answer 3');
+    expect(proxy.counts()).toMatchObject({ tunnels: 2, upstreamConnections: 1 });
+    for (const tunnel of tunnels) tunnel.reset();
+    await eventually(() => upstream.open() === 1);
+    await settle();
+    expect(proxy.counts()).toMatchObject({ tunnels: 0, upstreamConnections: 1 });
+  });
+
   test('an upgrade that waited gets a new connection too', async () => {
     const { upstream, proxy } = await world(({ start }) => (start.includes('/ws') ? SWITCH : undefined), {
       upstreamConnectionsMax: 1,
