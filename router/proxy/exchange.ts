@@ -350,7 +350,7 @@ export class Exchange implements Served {
   internal(): void {
     if (this.#phase === 'over') return;
     this.#letGo();
-    if (this.#status === 0) this.#status = ERRORS.FIG_INTERNAL.status;
+    this.#status = ERRORS.FIG_INTERNAL.status;
     this.#end('FIG_INTERNAL', null);
   }
 
