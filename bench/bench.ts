@@ -20,6 +20,7 @@ export const METRICS = {
   comparedPercent: '% compared',
   socketsLeft: 'sockets left',
   generatorPercent: '% generator busy',
+  othersPercent: '% others busy',
 } as const;
 export type Metric = keyof typeof METRICS;
 export type Sample = Readonly<Partial<Record<Metric, number>>>;

@@ -10,6 +10,16 @@ export function cpuUs(pid: number): number {
   return family(pid).reduce((sum, of) => sum + (statOf(of)?.ticks ?? 0) * US_PER_TICK, 0);
 }
 
+/** Time all cores were busy since the machine started, microseconds; a virtual core that was taken away counts. */
+export function busyUs(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = (read('/proc/stat') ?? '')
+    .slice('cpu '.length, 200)
+    .trim()
+    .split(/\s+/)
+    .map(Number);
+  return (user + nice + system + irq + softirq + steal) * US_PER_TICK;
+}
+
 /** Resident memory of a process and its descendants: now and at most since {@link forgetPeak}. */
 export function memory(pid: number): { readonly bytes: number; readonly peakBytes: number } {
   let bytes = 0;

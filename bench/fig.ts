@@ -25,15 +25,15 @@ export interface CopyCounts {
   readonly compared: number;
 }
 
-/** `fig proxy`; left out when it has no `--workers` and `workers` is given. */
+/** `fig proxy`; left out when more than one worker is asked for and it has no `--workers`. Null: its default. */
 export async function startFigProxy(
   bench: Bench,
   origin: string,
   workers: number | null,
 ): Promise<Running | LeftOut> {
-  const more = workers === null ? [] : ['--workers', String(workers)];
-  if (workers !== null && !run(['proxy', '--help']).includes('--workers'))
-    return { leftOut: 'this fig proxy has no --workers' };
+  const known = workers !== null && run(['proxy', '--help']).includes('--workers');
+  if (workers !== null && workers > 1 && !known) return { leftOut: 'this fig proxy has no --workers' };
+  const more = known ? ['--workers', String(workers)] : [];
   const port = await freePort();
   const args = [FIG, 'proxy', '--legacy', origin, '--listen', `127.0.0.1:${port}`, ...more];
   const { child, said } = bench.processes.start('proxy', process.execPath, args, { FIG_LOG_LEVEL: 'silent' });

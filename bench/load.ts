@@ -29,6 +29,7 @@ const { port, kind, body } = order;
 const nextRequest = createRequests(body, kind !== 'churn');
 const latenciesUs: number[] = [];
 const start = performance.now();
+const cpuAtStart = process.cpuUsage();
 const until = start + order.seconds * 1_000;
 let running = order.connections;
 
@@ -83,7 +84,7 @@ function again(): void {
   }
   running -= 1;
   if (running > 0) return;
-  const { user, system } = process.cpuUsage();
+  const { user, system } = process.cpuUsage(cpuAtStart);
   const seconds = (performance.now() - start) / 1_000;
   const result: LoadResult = {
     requests: latenciesUs.length,

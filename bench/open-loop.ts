@@ -31,6 +31,7 @@ const latenciesUs: number[] = [];
 const free: ((dueAt: number) => void)[] = [];
 let start = 0;
 let begun = 0;
+const cpuAtStart = process.cpuUsage();
 
 for (let n = 0; n < connections; n += 1) connect();
 
@@ -95,7 +96,7 @@ function give(): void {
 }
 
 function finish(): never {
-  const { user, system } = process.cpuUsage();
+  const { user, system } = process.cpuUsage(cpuAtStart);
   const result: LoadResult = {
     requests: total,
     seconds: (performance.now() - start) / 1_000,

@@ -63,11 +63,19 @@ async function runSet(set: SetName, where: Pinning): Promise<void> {
     rows.push(row);
     console.log(`round ${row.round} ${row.scenario} ${row.contestant} ${JSON.stringify(row.sample)}`);
   };
+  const clear = async (): Promise<void> => {
+    await processes.stopAll();
+    rmSync(temporary, { recursive: true, force: true });
+  };
+  const interrupted = (): void => {
+    void clear().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     await SETS[set]({ options, processes, folder, log: console.log, record });
   } finally {
-    await processes.stopAll();
-    rmSync(temporary, { recursive: true, force: true });
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    await clear();
   }
 }
 

@@ -2,9 +2,10 @@ import type { Bench, Sample } from './bench.ts';
 import { load } from './bench.ts';
 import type { Body } from './body.ts';
 import { type Contestant, type Origins, type Running, startScript } from './contestants.ts';
-import { cpuUs } from './cpu.ts';
+import { busyUs, cpuUs } from './cpu.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
 import type { SetName } from './options.ts';
+import { allowedCores } from './pinning.ts';
 
 /** One kind of load. */
 export interface Scenario {
@@ -99,28 +100,37 @@ export function getName(connections: number, body: Body): string {
   return `${connections} ${connections === 1 ? 'connection' : 'connections'}, GET ${body}`;
 }
 
-/** CPU time of the contestant per request around a run of the generator, and how busy generator and targets were. */
+/**
+ * CPU time of the contestant per request around a run of the generator. How busy generator and targets were is in
+ * percent of one core; what everybody else on the machine took, in percent of all.
+ */
 export async function measureLoad(
   targets: Targets,
   proxy: Running,
   run: () => Promise<LoadResult>,
 ): Promise<Sample> {
-  const spent = (): { proxy: number; targets: number } => ({
+  const spent = () => ({
+    all: busyUs(),
     proxy: proxy.pid === null ? 0 : cpuUs(proxy.pid),
     targets: targets.pids.reduce((sum, pid) => sum + cpuUs(pid), 0),
   });
+  const startedUs = performance.now() * 1_000;
   const before = spent();
   const result = await run();
   const after = spent();
+  const wallUs = performance.now() * 1_000 - startedUs;
+  const ours = result.cpuUs + after.targets - before.targets;
+  const others = after.all - before.all - (after.proxy - before.proxy) - ours;
   const { requests, seconds, p50Us, p90Us, p99Us, p999Us, maxUs } = result;
   return {
-    requestsPerSecond: Math.round(requests / seconds),
+    requestsPerSecond: requests / seconds,
     ...(proxy.pid === null ? {} : { cpuUs: (after.proxy - before.proxy) / requests }),
     p50Us,
     p90Us,
     p99Us,
     p999Us,
     maxUs,
-    generatorPercent: (result.cpuUs + after.targets - before.targets) / (seconds * 10_000),
+    generatorPercent: ours / (seconds * 10_000),
+    othersPercent: Math.max(0, (100 * others) / (wallUs * allowedCores().length)),
   };
 }

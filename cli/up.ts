@@ -39,7 +39,27 @@ export function addUp(program: Command): void {
 
 /** Starts, says where, and stays until SIGTERM or Ctrl-C; a second one ends at once. SIGHUP reloads. */
 export async function serve(start: () => Promise<Running>): Promise<void> {
-  const running = await start().catch((error: unknown) => {
+  let running: Running | null = null;
+  let asked: number | null = null;
+  const end = (exit: number) => {
+    running?.stop().then(
+      () => process.exit(exit),
+      (error: unknown) => {
+        say(`fig: the end was not clean: ${String(error)}`);
+        process.exit(EXIT.failed);
+      },
+    );
+  };
+  const stop = (exit: number) => {
+    if (asked !== null) process.exit(exit);
+    asked = exit;
+    end(exit);
+  };
+  // From the first moment on: half a start has processes to end as well.
+  process.on('SIGTERM', () => stop(EXIT.ok));
+  process.on('SIGHUP', () => void running?.reload());
+  process.on('SIGINT', () => stop(EXIT.interrupted));
+  running = await start().catch((error: unknown) => {
     throw startFailure(error);
   });
   const { traffic, admin, flags } = running;
@@ -50,21 +70,7 @@ export async function serve(start: () => Promise<Running>): Promise<void> {
   say(
     `fig: traffic ${traffic}${admin === null ? '' : `, admin API ${admin}`}${flags === null ? '' : `, embedded flag server ${flags}`}`,
   );
-  let stopping = false;
-  const stop = (exit: number) => {
-    if (stopping) process.exit(exit);
-    stopping = true;
-    running.stop().then(
-      () => process.exit(exit),
-      (error: unknown) => {
-        say(`fig: the end was not clean: ${String(error)}`);
-        process.exit(EXIT.failed);
-      },
-    );
-  };
-  process.on('SIGTERM', () => stop(EXIT.ok));
-  process.on('SIGHUP', () => void running.reload());
-  process.on('SIGINT', () => stop(EXIT.interrupted));
+  if (asked !== null) end(asked);
 }
 
 function startFailure(error: unknown): unknown {

@@ -2,11 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
-import { createReader, type RunningReader } from '../flags/reader.ts';
-import { createFlagServer, type FlagServer } from '../flags/server/app.ts';
-import { type FlagTokens, newTokens } from '../flags/server/auth.ts';
-import { createWriter } from '../flags/writer.ts';
 import { bindOrAny, listenOn, urlOf } from './bind.ts';
+import { clock } from './clock.ts';
 import { ConfigError, type Settings } from './config.ts';
 import { CONFIRM_MS, createActions } from './control/act.ts';
 import { createAdminApi, type ReloadResult } from './control/admin-api.ts';
@@ -20,26 +17,17 @@ import { createRouting } from './control/routing.ts';
 import { groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
 import { meteredFor } from './core/metering.ts';
-import type { Clock, ComparisonStore, FlagReader, FlagWriter, Ledger, Log } from './core/ports.ts';
+import type { Ledger, Log } from './core/ports.ts';
 import { buildSnapshot, type RoutingPlan } from './core/snapshot.ts';
-import type { Snapshot } from './core/types.ts';
 import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './data-folder.ts';
-import { createDataPlane, keyOf } from './data-plane.ts';
+import { keyOf } from './data-plane.ts';
+import { startFlags } from './flag-source.ts';
 import { type Kills, readKillFile, removeFromKillFile, watchKillFile } from './kill-file.ts';
+import { createLife, type Life } from './life.ts';
 import { createLog } from './log.ts';
 import { watchLoop } from './loop.ts';
-import { createFleet, type FleetFlags } from './processes/fleet.ts';
-import { createInProcess } from './processes/in-process.ts';
-import {
-  drainLeftovers,
-  forgetWorkers,
-  type Leftovers,
-  readLeftovers,
-  writeWorkers,
-} from './processes/leftovers.ts';
-import type { PlaneCounts } from './processes/messages.ts';
-import type { Planes } from './processes/planes.ts';
-import { choosePort, isHeldBy } from './processes/port.ts';
+import { createPlanes, startPlanes } from './planes.ts';
+import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { openLedger } from './store/ledger.ts';
@@ -65,8 +53,6 @@ interface Given {
   readonly version: string;
 }
 
-const clock: Clock = { now: () => performance.now(), wall: () => Date.now() };
-const FLAG_ENVIRONMENT = 'production';
 const FLAG_RETRY_MS = 2_000;
 const FLAG_DEADLINE_MS = 5_000;
 const READY_WITHOUT_FLAGS_MS = 10_000;
@@ -116,34 +102,6 @@ export async function startProxy(
     await life.closeAll();
     throw error;
   }
-}
-
-/** What is open, in the order of opening, and the way to its end. */
-interface Life {
-  onClose(close: () => void | Promise<void>): void;
-  /** The end was asked for. */
-  ending(): boolean;
-  /** Newest first. */
-  closeAll(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-function createLife(log: Log): Life {
-  const closers: (() => void | Promise<void>)[] = [];
-  let ending = false;
-  const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
-  return {
-    onClose: (close) => void closers.push(close),
-    ending: () => ending,
-    closeAll,
-    async stop() {
-      ending = true;
-      await closeAll();
-      log.info('stopped');
-    },
-  };
 }
 
 async function assemble(
@@ -357,151 +315,6 @@ async function assemble(
     revision: routing.get().revision,
   });
   return { traffic: trafficUrl, admin: adminUrl, flags: flagServer === null ? null : flagsUrl, reload };
-}
-
-interface PlanesDeps {
-  readonly settings: Settings;
-  readonly snapshot: Snapshot;
-  /** Null: `fig proxy`, which has neither flags nor a data folder. */
-  readonly control: {
-    readonly reader: RunningReader;
-    readonly digestKey: Uint8Array;
-    readonly comparisons: Pick<ComparisonStore, 'flush'>;
-    readonly killFile: string;
-    readonly workersFile: string;
-    readonly leftovers: Leftovers | null;
-  } | null;
-  onCounts(counts: PlaneCounts): void;
-  readonly log: Log;
-}
-
-/** One data plane in this process, or as many processes as are configured. Nothing answers before `start`. */
-async function createPlanes({ settings, snapshot, control, onCounts, log }: PlanesDeps): Promise<Planes> {
-  const { listen: address, workers, proxy: options } = settings;
-  const { host } = address;
-  const leftovers = control?.leftovers ?? null;
-  if (workers === 1) {
-    const shadow = control === null ? null : { digestKey: control.digestKey, store: control.comparisons };
-    const flags = control?.reader ?? { read: () => NO_FLAGS };
-    const plane = createDataPlane({ snapshot, options, flags, shadow, clock, log });
-    const reusePort = isHeldBy(leftovers, address);
-    const start = () => bindOrAny(address, log, (port) => plane.start({ host, port, reusePort }));
-    return createInProcess(plane, start, { counts: onCounts }, log);
-  }
-  const { port, shared } = await choosePort(address, leftovers, log);
-  if (!shared) log.warn('port-cannot-be-shared', { workers, instead: 1 });
-  return createFleet({
-    workers: shared ? workers : 1,
-    address: { host, port, reusePort: shared },
-    snapshot,
-    options,
-    flags: control === null ? null : exportOf(control.reader),
-    environment: environmentOf(settings),
-    digestKey: control?.digestKey ?? null,
-    killFile: control?.killFile ?? null,
-    sinks: { counts: onCounts, comparisons: (batch) => control?.comparisons.flush(batch) },
-    onPids: (pids) => control === null || remember(control.workersFile, { host, port }, pids, leftovers, log),
-    clock,
-    log,
-  });
-}
-
-async function startPlanes(
-  planes: Planes,
-  { listen: { host }, proxy: { tls } }: Settings,
-  life: Life,
-  leadMs: () => number,
-): Promise<string> {
-  life.onClose(() => planes.drain(life.ending() ? leadMs() : 0));
-  return urlOf(tls === null ? 'http' : 'https', host, await planes.start());
-}
-
-/** Whoever starts after a sudden end must find every process that still answers, also those from before. */
-function remember(
-  file: string,
-  at: { readonly host: string; readonly port: number },
-  pids: readonly number[],
-  leftovers: Leftovers | null,
-  log: Log,
-): void {
-  try {
-    if (pids.length === 0) forgetWorkers(file);
-    else writeWorkers(file, at, [...pids, ...(leftovers?.pids ?? [])]);
-  } catch (error) {
-    log.error('workers-not-remembered', { error: String(error) });
-  }
-}
-
-/** What this process knows of the flags, for those that are told. */
-function exportOf(reader: RunningReader): FleetFlags {
-  return {
-    export(whole) {
-      const { data, stale, ageMs } = reader.status();
-      const table = reader.table();
-      return data === 'none' || table === null ? null : { table: whole ? table : null, data, stale, ageMs };
-    },
-    onChange: reader.onChange,
-  };
-}
-
-const NO_FLAGS = { serve: 'unknown', shadow: 'unknown', cause: 'no-data' } as const;
-
-function environmentOf({ flags }: Settings): string {
-  return flags.kind === 'unleash' ? flags.environment : FLAG_ENVIRONMENT;
-}
-
-interface Flags {
-  readonly reader: RunningReader & FlagReader;
-  readonly writer: FlagWriter | null;
-  readonly flagServer: FlagServer | null;
-  readonly flagsUrl: string;
-}
-
-async function startFlags(settings: Settings, log: Log, life: Life): Promise<Flags> {
-  const { data, flags } = settings;
-  const backupDir = join(data, 'backup');
-  const common = {
-    environment: environmentOf(settings),
-    backupDir,
-    clock,
-    log,
-  };
-  if (flags.kind === 'unleash') {
-    const { url, clientToken, adminToken, environment, refreshMs } = flags;
-    const reader = createReader({ ...common, source: { kind: 'poll', url, token: clientToken, refreshMs } });
-    const writer =
-      adminToken === null
-        ? null
-        : createWriter({ url, token: adminToken, environment, project: 'default', fetch, log });
-    reader.start();
-    life.onClose(() => reader.stop());
-    return { reader, writer, flagServer: null, flagsUrl: url };
-  }
-  const tokens = flagTokens(data);
-  const flagServer = createFlagServer({ file: join(data, 'flags.db'), tokens, clock, log });
-  const { host } = flags.address;
-  const { url } = await bindOrAny(flags.address, log, (port) => flagServer.listen({ host, port }));
-  life.onClose(() => flagServer.close());
-  const reader = createReader({ ...common, source: { kind: 'local', server: flagServer } });
-  reader.start();
-  life.onClose(() => reader.stop());
-  const writer = createWriter({
-    url,
-    token: tokens.admin,
-    environment: FLAG_ENVIRONMENT,
-    project: 'default',
-    fetch,
-    log,
-  });
-  return { reader, writer, flagServer, flagsUrl: url };
-}
-
-function flagTokens(data: string): FlagTokens {
-  const made = newTokens(FLAG_ENVIRONMENT);
-  return {
-    admin: keptSecret(data, 'flags.admin.token', () => made.admin),
-    client: keptSecret(data, 'flags.client.token', () => made.client),
-  };
 }
 
 /** Refuses a configuration that loses a group, and enters new ones into the ledger. */

@@ -2,15 +2,14 @@
 import { createFlagFeed } from '../flags/push.ts';
 import { createReader } from '../flags/reader.ts';
 import { codeOf } from './bind.ts';
+import { clock } from './clock.ts';
 import { assertNever } from './core/assert.ts';
-import type { Clock } from './core/ports.ts';
 import { keepIdentity, withKilled } from './core/snapshot.ts';
 import { createDataPlane } from './data-plane.ts';
 import { type Kills, watchKillFile } from './kill-file.ts';
 import { createLog } from './log.ts';
 import { COUNTS_EVERY_MS, type FromWorker, type ToWorker, type WorkerSetup } from './processes/messages.ts';
 
-const clock: Clock = { now: () => performance.now(), wall: () => Date.now() };
 /** Messages that the control process has not taken yet; above it counts and comparisons wait here. */
 const UNSENT_MAX = 8;
 

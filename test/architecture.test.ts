@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
  */
 const TABLE: readonly { place: string; ours: readonly string[]; packages: readonly string[] }[] = [
   { place: 'router/core/', ours: [], packages: [] },
+  { place: 'router/http1/', ours: ['router/core/'], packages: [] },
   { place: 'router/shadow/', ours: ['router/core/'], packages: ['node:'] },
   { place: 'router/store/', ours: ['router/core/'], packages: ['node:', 'better-sqlite3'] },
   { place: 'router/control/', ours: ['router/core/'], packages: ['node:', 'express', 'zod'] },
@@ -116,10 +117,10 @@ test('every import obeys the star', () => {
   expect(files.flatMap(faultsOf)).toEqual([]);
 });
 
-test('the core reads no clock, no randomness and no process', () => {
+test('core and codec read no clock, no randomness and no process', () => {
   const impure = /Date\.now|new Date|performance\.|process\.|Math\.random|crypto\./;
   const faults = files.filter(
-    (file) => file.startsWith('router/core/') && impure.test(withoutComments(file)),
+    (file) => /^router\/(core|http1)\//.test(file) && impure.test(withoutComments(file)),
   );
   expect(faults).toEqual([]);
 });

@@ -33,7 +33,7 @@ export async function shadowFaults(bench: Bench): Promise<void> {
       const warm = { ...order, seconds: Math.min(2, order.seconds), kind: 'get' } as const;
       await load(bench, { ...warm, port: none.port });
       const { requests, seconds } = await load(bench, { ...order, kind: 'get', port: none.port });
-      const perSecond = Math.max(1, Math.floor((CAPACITY_SHARE * requests) / seconds));
+      const perSecond = Math.ceil((CAPACITY_SHARE * requests) / seconds);
       bench.log(`${getName(connections, body)}: the fixed rate is ${perSecond} requests a second`);
       scenarios.push({
         name: `${getName(connections, body)}, fixed rate`,

@@ -146,7 +146,10 @@ export interface Position {
   readonly rev: number;
 }
 
-/** `none`: no flag had to change. `verified`: written, read back, and seen by the data plane's reader. */
+/**
+ * `none`: no flag had to change. `verified`: written, read back, and seen by the reader of the control plane, which
+ * tells the workers in the same tick.
+ */
 export type FlagReceipt =
   | { readonly state: 'none' }
   | { readonly state: 'verified'; readonly verifiedMs: number }

@@ -26,14 +26,14 @@ export function fieldFaults(syntax: ErrorCode, large: ErrorCode): FieldFaults {
   };
 }
 
-/** Up to here a section is read anew with every byte that comes, and refused at its first wrong one. */
+/** Up to here a section is read anew whenever bytes come, and refused at its first wrong one. */
 const EAGER_BYTES = 1_024;
 const SECTION_END = '\r\n\r\n';
 
 /**
- * Reads the head or the trailers at the beginning of `text`, with `large` when they do not end within `bytesMax`. A
- * long section is read when its end is there, so that it may come byte by byte without being read as often; the
- * result does not depend on how it came.
+ * Reads the head or the trailers at the beginning of `text`; gives `large` when they do not end within `bytesMax`. A
+ * section longer than 1 KiB is read, and may be refused, only when its end or the limit is there: it may come byte by
+ * byte without being read as often, and the result does not depend on how it came.
  */
 export function readSection<T extends object>(
   text: string,
@@ -54,7 +54,8 @@ export function readSection<T extends object>(
 /**
  * Reads field lines from `from` up to and including the empty line, and pushes name, value, name, value … to `into`.
  * Gives the offset behind the empty line. Strict: lines end in CRLF, nothing folds, nothing stands before a colon,
- * values are trimmed of SP and HTAB (no HTAB may follow a transfer coding). What is refused is refused at its first wrong byte, however the bytes were cut.
+ * values are trimmed of SP and HTAB (no HTAB may follow a transfer coding). What is refused is refused at its first
+ * wrong byte, however the bytes were cut.
  */
 export function readFields(
   text: string,
@@ -91,11 +92,4 @@ function hidesCoding(text: string, at: number, colon: number, end: number): bool
   let last = end - 1;
   while (text.charCodeAt(last) === SP) last -= 1;
   return text.charCodeAt(last) === HTAB && text.slice(at, colon).toLowerCase() === CODING;
-}
-
-/** Index of the first byte at or after `from` that no request target may have. */
-export function visibleEnd(text: string, from: number): number {
-  let at = from;
-  for (let code = text.charCodeAt(at); code > 0x20 && code < 0x7f; code = text.charCodeAt(at)) at += 1;
-  return at;
 }

@@ -1,6 +1,6 @@
 import type { Head } from '../core/admit.ts';
 import { tokenEnd } from '../core/grammar.ts';
-import { fieldFaults, readFields, readSection, visibleEnd } from './fields.ts';
+import { fieldFaults, readFields, readSection } from './fields.ts';
 import { isRefusal, MORE, type More, type Refusal } from './refusal.ts';
 
 const METHOD_BYTES_MAX = 32;
@@ -79,6 +79,12 @@ function emptyLineEnd(text: string): number | More | Refusal {
   if (text.charCodeAt(1) !== LF) return FAULTS.method;
   if (text.length === 2) return MORE;
   return text.charCodeAt(2) === CR ? FAULTS.empty : 2;
+}
+
+function visibleEnd(text: string, from: number): number {
+  let at = from;
+  for (let code = text.charCodeAt(at); code > 0x20 && code < 0x7f; code = text.charCodeAt(at)) at += 1;
+  return at;
 }
 
 const VERSION = 'HTTP/D.D\r\n';

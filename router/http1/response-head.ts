@@ -38,8 +38,8 @@ const LINE = 'HTTP/1.x DDD';
 
 /**
  * Reads the head of an answer, interim ones included, from the beginning of `text` (latin1). As strict as for
- * requests; only the reason may be absent, with or without the space before it. An interim answer that closes the connection, or
- * is in HTTP/1.0, is refused: the final one could not come. Source: RFC 9112 §4, RFC 9110 §15.2.
+ * requests; only the reason may be absent, with or without the space before it. An interim answer that closes the
+ * connection, or is in HTTP/1.0, is refused: the final one could not come. Source: RFC 9112 §4, RFC 9110 §15.2.
  */
 export function readResponseHead(text: string, limits: ResponseLimits): ReadResponse | More | Refusal {
   return readSection(text, limits.upstreamHeadBytesMax, (part) => read(part, limits), FAULTS.large);

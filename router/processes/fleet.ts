@@ -273,6 +273,7 @@ export function createFleet(deps: FleetDeps): Planes {
     async start() {
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       started = { resolve, reject };
+      process.on('exit', killAll);
       for (const slot of slots) spawn(slot);
       unsubscribe = deps.flags?.onChange(() => tellFlags(true)) ?? null;
       timers.push(
@@ -288,6 +289,8 @@ export function createFleet(deps: FleetDeps): Planes {
         throw error;
       } finally {
         started = null;
+        // From now on they outlive this process.
+        process.off('exit', killAll);
       }
     },
     swap(next) {

@@ -363,7 +363,9 @@ export class ClientConnection implements BodySink {
       else if (this.#reader.done) exchange.requestEnd(this.#reader.trailers);
       else exchange.requestFlush();
     }
-    return end < bytes.length ? bytes.subarray(end) : null;
+    if (end < bytes.length) return bytes.subarray(end);
+    exchange.requestSpent(bytes);
+    return null;
   }
 
   /** Bytes whose turn has not come; a connection that sends too many of them is read on only when it has. */

@@ -175,6 +175,11 @@ export class Exchange implements Served {
     this.#await();
   }
 
+  /** The slice was read to its end, and nobody else has it. */
+  requestSpent(bytes: Buffer): void {
+    this.#upstream?.out.spend(bytes);
+  }
+
   requestEnd(trailers: Fields): void {
     const upstream = this.#upstream;
     if (upstream === null || this.#uploadStopped) return;

@@ -1,16 +1,19 @@
 import type { Socket } from 'node:net';
 
 /** Up to here a slice is copied into the text it travels with: one write costs more than the copy. */
-const SMALL_BYTES = 8_192;
+export const COPIED_BYTES = 16_384;
 
 /**
- * What goes out on a socket in one tick: head, chunk lines and small slices become one write, large slices are
- * handed on as they are. A class because one belongs to each connection for its whole life.
+ * What goes out on a socket in one tick: head, chunk lines and small slices become one write, larger slices are
+ * handed on as they are and must stay as they are until `flush` says true or the socket drains. The socket's high
+ * water mark is not above COPIED_BYTES, so that a larger slice that does not go out at once always asks for that.
+ * A class because one belongs to each connection for its whole life.
  */
 export class Outgoing {
   readonly #socket: Socket;
   /** Latin1, one character per byte. */
   #held = '';
+  readonly #spent: Buffer[] = [];
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -20,13 +23,12 @@ export class Outgoing {
     this.#held += text;
   }
 
-  /** `bytes` may be changed by the caller as soon as this returns. */
   bytes(bytes: Buffer, from: number, to: number): void {
-    if (to - from <= SMALL_BYTES) {
+    if (to - from <= COPIED_BYTES) {
       this.#held += bytes.toString('latin1', from, to);
       return;
     }
-    const slice = Buffer.from(bytes.subarray(from, to));
+    const slice = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
     if (this.#held === '') this.#socket.write(slice);
     else {
       this.#socket.cork();
@@ -34,6 +36,23 @@ export class Outgoing {
       this.#socket.write(slice);
       this.#socket.uncork();
     }
+  }
+
+  /**
+   * Nobody will read this slice again, which a socket has filled for us alone, once it is out: its memory is given
+   * back then and there. The collector would let 64 MiB of such slices pile up first.
+   */
+  spend(bytes: Buffer): void {
+    if (bytes.length <= COPIED_BYTES || bytes.length !== bytes.buffer.byteLength) return;
+    this.#spent.push(bytes);
+    this.settle();
+  }
+
+  /** Gives back what was spent, if all of it is out. */
+  settle(): void {
+    if (this.#spent.length === 0 || this.#socket.writableLength > 0) return;
+    for (const { buffer } of this.#spent) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+    this.#spent.length = 0;
   }
 
   /** Hands over what is held. False: the socket has enough, wait for its `drain`. */

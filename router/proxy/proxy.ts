@@ -10,6 +10,7 @@ import { ClientConnection } from './client-connection.ts';
 import type { Engine } from './engine.ts';
 import { errorAnswer } from './local-answer.ts';
 import type { ProxyOptions } from './options.ts';
+import { COPIED_BYTES } from './outgoing.ts';
 import { createPools } from './pool.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -167,8 +168,11 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   };
 }
 
+/** The high water mark is part of a contract: see Outgoing. */
+const ACCEPTED = { allowHalfOpen: true, highWaterMark: COPIED_BYTES } as const;
+
 function createPlain(accept: (socket: Socket) => void): Server {
-  return net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
+  return net.createServer({ ...ACCEPTED, noDelay: true }, accept);
 }
 
 function createSecure(

@@ -8,7 +8,7 @@ import { BodyReader, type BodySink } from '../http1/body-reader.ts';
 import { type AnswerFraming, answerFraming } from '../http1/framing.ts';
 import { isRefusal, MORE } from '../http1/refusal.ts';
 import { readResponseHead } from '../http1/response-head.ts';
-import { Outgoing } from './outgoing.ts';
+import { COPIED_BYTES, Outgoing } from './outgoing.ts';
 import type { Pool } from './pool.ts';
 import type { Served } from './served.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -31,6 +31,8 @@ export class UpstreamConnection implements BodySink {
   readonly #pool: Pool;
   readonly #socket: Socket;
   readonly #reader = new BodyReader('upstream');
+  /** What the next read fills. */
+  #buffer = SHARED_BUFFER;
   #exchange: Served | null = null;
   #tunnel: Tunnel | null = null;
   /** The beginning of a head that is not complete. */
@@ -47,13 +49,14 @@ export class UpstreamConnection implements BodySink {
   constructor(pool: Pool, now: number) {
     this.#pool = pool;
     this.bornAt = now;
-    this.#socket = connect(pool.target, (bytes) => this.#received(bytes));
+    this.#socket = connect(pool.target, {
+      buffer: () => this.#buffer,
+      received: (bytes) => this.#received(bytes),
+    });
     this.out = new Outgoing(this.#socket);
     const socket = this.#socket;
     socket.on(pool.target.origin.startsWith('https:') ? 'secureConnect' : 'connect', () => this.#connected());
-    socket.on('drain', () =>
-      this.#tunnel === null ? this.#exchange?.upstreamDrained() : this.#tunnel.upstreamDrained(),
-    );
+    socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#ended());
     socket.on('error', (error) => this.#lost(faultOf(error, this.connecting)));
     socket.on('close', () => this.#closed());
@@ -109,6 +112,12 @@ export class UpstreamConnection implements BodySink {
     this.#exchange?.answerData(bytes, from, to);
   }
 
+  #drained(): void {
+    this.out.settle();
+    if (this.#tunnel === null) this.#exchange?.upstreamDrained();
+    else this.#tunnel.upstreamDrained();
+  }
+
   #connected(): void {
     this.connecting = false;
     this.#exchange?.connected();
@@ -116,16 +125,26 @@ export class UpstreamConnection implements BodySink {
 
   #received(bytes: Buffer): void {
     const exchange = this.#exchange;
-    if (this.#tunnel !== null) this.#tunnel.fromUpstream(bytes);
+    if (this.#tunnel !== null) this.#tunnel.fromUpstream(this.#own(bytes));
     else if (exchange === null) this.destroy();
     else {
       this.#answered = true;
       try {
-        this.#read(bytes, exchange);
+        this.#read(this.#own(bytes), exchange);
       } catch (error) {
         exchange.broke(error);
       }
     }
+  }
+
+  /**
+   * A slice that will be handed on as it is must not lie in the shared buffer. From the first one on this connection
+   * reads into a buffer of its own, and reads only while nothing of that is on its way: see Outgoing.
+   */
+  #own(bytes: Buffer): Buffer {
+    if (bytes.length <= COPIED_BYTES || bytes.buffer !== SHARED_BUFFER.buffer) return bytes;
+    this.#buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    return Buffer.from(bytes);
   }
 
   /** Reads as many messages as have come: interim answers, then the final one. */
@@ -203,6 +222,8 @@ export class UpstreamConnection implements BodySink {
     const reusable = this.#keepAlive && !surplus && !this.#dead && sent;
     this.#exchange = null;
     this.#framing = null;
+    // The one of its own may still be on its way to the client.
+    this.#buffer = SHARED_BUFFER;
     exchange.answerEnd(trailers);
     if (reusable) this.#pool.park(this);
     else this.destroy();
@@ -230,22 +251,29 @@ export class UpstreamConnection implements BodySink {
   }
 }
 
+const READ_BYTES = 65_536;
 /**
- * Every plain upstream connection reads into this one buffer: what is read is used up before the next read, or copied.
- * Half of what a small answer costs in memory would be buffers of 64 KiB.
+ * What plain upstream connections read small answers into: it is used up before the next read, or copied. Half of
+ * what a small answer costs in memory would be buffers of 64 KiB.
  */
-const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+const SHARED_BUFFER = Buffer.allocUnsafeSlow(READ_BYTES);
 
-function connect({ origin, tls: material }: Target, received: (bytes: Buffer) => void): Socket {
+interface Reads {
+  /** What the next read fills. */
+  buffer(): Buffer;
+  received(bytes: Buffer): void;
+}
+
+function connect({ origin, tls: material }: Target, reads: Reads): Socket {
   const { protocol, hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, '');
   const common = { host, allowHalfOpen: true, noDelay: true };
   if (protocol === 'http:') {
-    const callback = (bytesRead: number): boolean => {
-      received(READ_BUFFER.subarray(0, bytesRead));
+    const callback = (bytesRead: number, buffer: Uint8Array): boolean => {
+      reads.received(Buffer.from(buffer.buffer, buffer.byteOffset, bytesRead));
       return true;
     };
-    return net.connect({ ...common, port: Number(port || 80), onread: { buffer: READ_BUFFER, callback } });
+    return net.connect({ ...common, port: Number(port || 80), onread: { buffer: reads.buffer, callback } });
   }
   const socket = tls.connect({
     ...common,
@@ -255,7 +283,7 @@ function connect({ origin, tls: material }: Target, received: (bytes: Buffer) =>
     ...(material?.ca != null ? { ca: material.ca } : {}),
     ...(material?.cert != null && material.key != null ? { cert: material.cert, key: material.key } : {}),
   });
-  return socket.on('data', received);
+  return socket.on('data', (bytes: Buffer) => reads.received(bytes));
 }
 
 function faultOf(error: Error, connecting: boolean): ErrorCode {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Admission, type AdmitPolicy, admit, type Head } from '../../router/core/admit.ts';
+import { type Admission, type AdmitPolicy, admit, type Head, isLastHop } from '../../router/core/admit.ts';
 import type { ErrorCode } from '../../router/core/errors.ts';
 
 const POLICY: AdmitPolicy = {
@@ -93,6 +93,67 @@ const REFUSALS: readonly Refusal[] = [
     code: 'CLIENT_FRAMING',
     head: { version: '1.0', fields: fields('Transfer-Encoding', 'chunked') },
   },
+  { name: 'another coding', code: 'CLIENT_CODING', head: { fields: fields('Transfer-Encoding', 'gzip') } },
+  {
+    name: 'the coding identity',
+    code: 'CLIENT_CODING',
+    head: { fields: fields('Transfer-Encoding', 'identity') },
+  },
+  {
+    name: 'another coding and a length',
+    code: 'CLIENT_FRAMING',
+    head: { fields: fields('Transfer-Encoding', 'gzip', 'Content-Length', '5') },
+  },
+  { name: 'an empty coding', code: 'CLIENT_FRAMING', head: { fields: fields('Transfer-Encoding', '') } },
+  {
+    name: 'a coding with a parameter',
+    code: 'CLIENT_FRAMING',
+    head: { fields: fields('Transfer-Encoding', 'chunked;q=1') },
+  },
+  {
+    name: '0xA0 before a coding',
+    code: 'CLIENT_FRAMING',
+    head: { fields: fields('Transfer-Encoding', '\xa0chunked') },
+  },
+  {
+    name: '0xA0 before a length',
+    code: 'CLIENT_FRAMING',
+    head: { fields: fields('Content-Length', '\xa05') },
+  },
+  { name: 'an empty length', code: 'CLIENT_FRAMING', head: { fields: fields('Content-Length', '') } },
+  {
+    name: '0xA0 before an expectation',
+    code: 'CLIENT_EXPECT',
+    head: { fields: fields('Expect', '\xa0100-continue') },
+  },
+  { name: 'an empty expectation', code: 'CLIENT_EXPECT', head: { fields: fields('Expect', '') } },
+  {
+    name: 'a second, unknown expectation',
+    code: 'CLIENT_EXPECT',
+    head: { fields: fields('Expect', '100-continue', 'Expect', 'x') },
+  },
+  {
+    name: 'a host that is not served',
+    code: 'CLIENT_HOST_UNKNOWN',
+    head: {},
+    policy: { hosts: ['shop.test'] },
+  },
+  {
+    name: 'a host below one that is served',
+    code: 'CLIENT_HOST_UNKNOWN',
+    head: { fields: ['Host', 'x.app.test'] },
+    policy: { hosts: ['app.test'] },
+  },
+  {
+    name: 'legacy as the host of HTTP/1.0, not served',
+    code: 'CLIENT_HOST_UNKNOWN',
+    head: { version: '1.0', fields: [] },
+    policy: { hosts: ['app.test'] },
+  },
+  { name: 'a target that is empty', code: 'CLIENT_TARGET', head: { target: '' } },
+  { name: 'an absolute target without a host', code: 'CLIENT_TARGET', head: { target: 'http:///x' } },
+  { name: 'a method over 32 bytes', code: 'CLIENT_SYNTAX', head: { method: 'M'.repeat(33) } },
+  { name: 'an encoded NUL before a query', code: 'CLIENT_PATH', head: { target: '/a%00?b' } },
   { name: 'an unknown expectation', code: 'CLIENT_EXPECT', head: { fields: fields('Expect', 'pigs-fly') } },
   {
     name: 'an upgrade with a body',
@@ -141,6 +202,63 @@ describe('admission admits', () => {
   });
 });
 
+describe('a host that is served', () => {
+  const hosts = ['app.test', '[::1]', 'legacy.test'];
+  test.each(['app.test', 'APP.Test:8080', '[::1]', '[::1]:80'])('%s', (host) => {
+    expect(ask({ fields: ['Host', host] }, { hosts })).toMatchObject({ ok: true, admitted: { host } });
+  });
+
+  test('legacy, for HTTP/1.0', () => {
+    expect(ask({ version: '1.0', fields: [] }, { hosts }).ok).toBe(true);
+  });
+});
+
+describe('a head that our own parser has read', () => {
+  test('has its bytes taken as read', () => {
+    expect(ask({ fields: fields('X', 'a\x01') }, { strict: true }).ok).toBe(true);
+  });
+
+  test('may have the method SOURCE', () => {
+    expect(ask({ method: 'SOURCE' }, { strict: true }).ok).toBe(true);
+  });
+
+  test.each<[ErrorCode, Partial<Head>]>([
+    ['CLIENT_HEAD_LARGE', { fields: fields(...Array.from({ length: 8 }, () => ['A', '']).flat()) }],
+    ['CLIENT_SYNTAX', { fields: fields('Transfer_Encoding', 'x') }],
+    ['CLIENT_TARGET', { target: '/a#b' }],
+    ['CLIENT_VERSION', { version: '2.0' }],
+  ])('is refused all the same as %s', (code, head) => {
+    expect(ask(head, { strict: true })).toEqual({ ok: false, code });
+  });
+});
+
+describe('the body is waited for', () => {
+  test.each([
+    { version: '1.1', more: ['Expect', '100-Continue', 'Content-Length', '5'], continues: true },
+    { version: '1.1', more: ['Expect', '100-continue', 'Transfer-Encoding', 'chunked'], continues: true },
+    { version: '1.1', more: ['Expect', '100-continue', 'Content-Length', '0'], continues: false },
+    { version: '1.1', more: ['Expect', '100-continue'], continues: false },
+    { version: '1.1', more: ['Content-Length', '5'], continues: false },
+    { version: '1.0', more: ['Expect', '100-continue', 'Content-Length', '5'], continues: false },
+  ])('HTTP/$version $more: $continues', ({ version, more, continues }) => {
+    const admission = ask({ method: 'POST', version, fields: fields(...more) });
+    expect(admission).toMatchObject({ ok: true, admitted: { continues } });
+  });
+});
+
+describe('a last hop', () => {
+  test.each([
+    ['OPTIONS', ['Max-Forwards', '0'], true],
+    ['OPTIONS', ['max-forwards', '000'], true],
+    ['OPTIONS', ['Max-Forwards', '1'], false],
+    ['OPTIONS', ['Max-Forwards', ''], false],
+    ['OPTIONS', ['X', 'max-forwards', 'Y', '0'], false],
+    ['GET', ['Max-Forwards', '0'], false],
+  ])('%s with %j: %s', (method, lines, expected) => {
+    expect(isLastHop({ method, fields: lines })).toBe(expected);
+  });
+});
+
 describe('what admission reads', () => {
   test.each([
     { target: 'http://app.test/a?b', to: '/a?b' },
@@ -185,6 +303,14 @@ describe('what admission reads', () => {
       head: { method: 'POST', fields: fields('Connection', 'Upgrade', 'Upgrade', 'websocket') },
     },
     { name: 'no Connection', head: { fields: fields('Upgrade', 'websocket') } },
+    {
+      name: '0xA0 before upgrade',
+      head: { fields: fields('Connection', '\xa0upgrade', 'Upgrade', 'websocket') },
+    },
+    {
+      name: '0xA0 before websocket',
+      head: { fields: fields('Connection', 'upgrade', 'Upgrade', '\xa0websocket') },
+    },
     { name: 'two protocols', head: { fields: fields('Connection', 'Upgrade', 'Upgrade', 'websocket, h2c') } },
   ])('$name is no upgrade', ({ head }) => {
     expect(ask(head)).toMatchObject({ ok: true, admitted: { upgrade: false } });

@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { Framing } from '../../router/core/admit.ts';
 import {
+  acceptsTrailers,
   answerFields,
   type Hop,
   publicOriginOf,
   receivedRequestId,
   requestFields,
   shadowFields,
+  trailerAnnouncement,
+  trailerFields,
   valuesOf,
 } from '../../router/core/headers.ts';
 import { PLAIN_TARGET } from '../../router/core/snapshot.ts';
@@ -270,4 +273,161 @@ test('the public origin is what the client wrote, or what our own proxy says it 
   const request = admitted(['X-Forwarded-Proto', 'https', 'X-Forwarded-Host', 'shop.test, inner.test']);
   expect(publicOriginOf(request, { peerTrusted: false, scheme: 'http' })).toBe('http://app.test');
   expect(publicOriginOf(request, { peerTrusted: true, scheme: 'http' })).toBe('https://shop.test');
+});
+
+describe('trailers', () => {
+  const CHUNKED = { kind: 'chunked' } as const;
+  const STEERING = [
+    ...[
+      'Content-Length',
+      'Transfer-Encoding',
+      'Host',
+      'Connection',
+      'Trailer',
+      'TE',
+      'Upgrade',
+      'Keep-Alive',
+    ],
+    ...['Authorization', 'Cookie', 'Set-Cookie', 'WWW-Authenticate', 'Proxy-Authenticate', 'Cache-Control'],
+    ...['Content-Type', 'Content-Encoding', 'Content-Range', 'Location', 'Expect', 'Max-Forwards', 'Range'],
+    ...['Via', 'Forwarded', 'X-Forwarded-For', 'X_Forwarded_For', 'X-Real-IP', 'X-Request-Id', 'Fig-Side'],
+    ...['Content_Length', 'Date', 'Age', 'Vary', 'Expires', 'Alt-Svc', 'fig_side'],
+  ];
+
+  test.each(STEERING)('%s is not passed on', (name) => {
+    expect(trailerFields([name, 'x', 'X-Sum', '1'], [])).toEqual(['X-Sum', '1']);
+  });
+
+  test('nominated ones are not passed on, in order and case the rest is', () => {
+    const trailers = ['X-A', '1', 'x-t', '2', 'X-A', '3', 'Server-Timing', 'a;dur=1'];
+    const expected = ['X-A', '1', 'X-A', '3', 'Server-Timing', 'a;dur=1'];
+    expect(trailerFields(trailers, ['Connection', 'close, X-T'])).toEqual(expected);
+    expect(trailerFields([], ['Connection', 'X-T'])).toEqual([]);
+  });
+
+  test.each<[readonly string[], boolean]>([
+    [['TE', 'trailers'], true],
+    [['te', 'gzip;q=0.5, Trailers'], true],
+    [['TE', 'gzip', 'TE', 'trailers'], true],
+    [['TE', 'trailers;q=0'], false],
+    [['TE', '\xa0trailers'], false],
+    [['TE', 'gzip'], false],
+    [['X-TE', 'trailers'], false],
+    [[], false],
+  ])('a client that sent %j takes them: %s', (fields, expected) => {
+    expect(acceptsTrailers(fields)).toBe(expected);
+  });
+
+  test('are announced as far as they pass', () => {
+    const fields = ['Trailer', 'X-A, Content-Length,, X-T', 'trailer', 'bad name, X-B', 'Connection', 'x-t'];
+    expect(trailerAnnouncement(fields)).toEqual(['Trailer', 'X-A, X-B']);
+    expect(trailerAnnouncement(['Trailer', 'Host'])).toEqual([]);
+    expect(trailerAnnouncement([])).toEqual([]);
+  });
+
+  test('are announced upstream only for chunks that we pass on whole', () => {
+    const fields = ['Host', 'app.test', 'Trailer', 'X-Sum, Host'];
+    expect(valuesOf(sent(fields, { interim: true }, CHUNKED), 'trailer')).toEqual(['X-Sum']);
+    expect(valuesOf(sent(fields, { interim: false }, CHUNKED), 'trailer')).toEqual([]);
+    expect(valuesOf(sent(fields, { interim: true }, { kind: 'length', bytes: 1 }), 'trailer')).toEqual([]);
+  });
+});
+
+describe('what a data plane of our own passes on', () => {
+  test('TE: trailers, with Connection: TE, and nothing else of TE', () => {
+    const fields = ['Host', 'app.test', 'TE', 'gzip, trailers', 'te', 'deflate'];
+    expect(sent(fields, { interim: true })).toEqual([
+      ...['Host', 'app.test', ...OWN],
+      ...['TE', 'trailers', 'Connection', 'TE'],
+    ]);
+    expect(sent(['Host', 'app.test', 'TE', 'gzip'], { interim: true })).toEqual(['Host', 'app.test', ...OWN]);
+  });
+
+  test('no TE with an upgrade', () => {
+    const fields = ['Host', 'app.test', 'TE', 'trailers'];
+    const out = requestFields(
+      admitted(fields, { upgrade: true }),
+      { kind: 'none' },
+      { ...HOP, interim: true },
+    );
+    expect(valuesOf(out, 'te')).toEqual([]);
+    expect(valuesOf(out, 'connection')).toEqual(['Upgrade']);
+  });
+
+  test.each([
+    { interim: true, continues: true, expected: ['100-continue'] },
+    { interim: true, continues: false, expected: [] },
+    { interim: false, continues: true, expected: [] },
+  ])('Expect: $expected for interim $interim and a client that waits: $continues', (row) => {
+    const request = admitted(['Host', 'app.test', 'expect', '100-CONTINUE'], { continues: row.continues });
+    const out = requestFields(request, { kind: 'length', bytes: 5 }, { ...HOP, interim: row.interim });
+    expect(valuesOf(out, 'expect')).toEqual(row.expected);
+  });
+});
+
+describe('the Host', () => {
+  test('is another one where the target says so, and X-Forwarded-Host keeps the one received', () => {
+    const out = sent(['X', '1', 'host', 'app.test'], { host: 'legacy.test:3000' });
+    expect(out.slice(0, 4)).toEqual(['X', '1', 'host', 'legacy.test:3000']);
+    expect(valuesOf(out, 'x-forwarded-host')).toEqual(['app.test']);
+  });
+
+  test('is another one for a request without', () => {
+    expect(sent([], { host: 'legacy.test' }).slice(0, 2)).toEqual(['Host', 'legacy.test']);
+  });
+});
+
+describe('Forwarded', () => {
+  test('is sent where wanted', () => {
+    const out = sent(['Host', 'app.test', 'Forwarded', 'for=6.6.6.6'], { forwarded: true });
+    expect(valuesOf(out, 'forwarded')).toEqual(['for=9.8.7.6;host="app.test";proto=http']);
+  });
+
+  test('is not sent where nobody wants it', () => {
+    expect(valuesOf(sent(['Host', 'app.test']), 'forwarded')).toEqual([]);
+  });
+});
+
+test.each([
+  ['OPTIONS', '7', '6'],
+  ['OPTIONS', '1', '0'],
+  ['OPTIONS', '007', '007'],
+  ['OPTIONS', 'x', 'x'],
+  ['GET', '7', '7'],
+])('Max-Forwards of %s: %s becomes %s', (method, value, expected) => {
+  const out = requestFields(admitted(['Max-Forwards', value], { method }), { kind: 'none' }, HOP);
+  expect(valuesOf(out, 'max-forwards')).toEqual([expected]);
+});
+
+describe('an answer', () => {
+  test('has its cookies rewritten, line by line', () => {
+    const fields = [
+      'Set-Cookie',
+      'a=1; Domain=legacy',
+      'set-cookie',
+      'b=2; Path=/app; Domain=x',
+      'X',
+      'Domain=legacy',
+    ];
+    const target = {
+      ...PLAIN_TARGET,
+      rewriteCookieDomain: [['legacy', 'shop.test']],
+      rewriteCookiePath: [['/app', '/']],
+    } as const;
+    expect(answerFields(200, fields, target, 'https://shop.test')).toEqual([
+      ...['Set-Cookie', 'a=1; Domain=shop.test', 'set-cookie', 'b=2; Path=/; Domain=x', 'X', 'Domain=legacy'],
+    ]);
+  });
+
+  test('has its length written anew', () => {
+    expect(answer(200, ['content-length', '0007'])).toEqual(['content-length', '7']);
+  });
+
+  test.each([100, 101, 103])('%i has no length', (status) => {
+    expect(answer(status, ['Content-Length', '7', 'Link', 'x'])).toEqual(['Link', 'x']);
+  });
+
+  test('keeps what 0xA0 makes another name than the nominated one', () => {
+    expect(answer(200, ['Connection', '\xa0X-A', 'X-A', '1'])).toEqual(['X-A', '1']);
+  });
 });

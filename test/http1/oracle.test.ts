@@ -5,8 +5,9 @@ import { differences, minimised } from './differ.ts';
 import { mutants } from './mutants.ts';
 import { readRequests } from './reading.ts';
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_101);
-const COUNT = Number(process.env['FUZZ_COUNT'] ?? 20_000);
+const SEED = 20_260_101;
+/** More of them: `npm run fuzz`. */
+const MUTANTS = 20_000;
 const SEED_BYTES_MAX = 2_048;
 
 /** Never more lenient than the strict parser of `node:http`, never another message, never longer open. */
@@ -91,14 +92,14 @@ test('what a grammar of near-valid messages makes is read as the oracle reads it
   await check(fc.sample(fc.oneof(client, upstream), { seed: SEED, numRuns: 8_000 }));
 });
 
-test('mutants of the corpus are read as the oracle reads them (FUZZ_SEED, FUZZ_COUNT)', async () => {
-  const all = [...mutants(SEED, COUNT, seeds, SEED_BYTES_MAX)];
+test('mutants of the corpus are read as the oracle reads them', async () => {
+  const all = [...mutants(SEED, MUTANTS, seeds, SEED_BYTES_MAX)];
   const accepted = all.filter(
     ({ side, bytes }) =>
       side === 'client' &&
       readRequests([Buffer.from(bytes, 'latin1')]).messages.some(({ complete }) => complete),
   );
   // Bytes that are all refused would prove nothing.
-  expect(accepted.length).toBeGreaterThan(all.length / 10);
+  expect(accepted.length).toBeGreaterThan(all.length / 6);
   await check(all);
 }, 60_000);

@@ -8,8 +8,8 @@ import { isRefusal, MORE } from '../../router/http1/refusal.ts';
 import { type RequestLimits, readRequestHead } from '../../router/http1/request-head.ts';
 import { type ResponseLimits, readResponseHead } from '../../router/http1/response-head.ts';
 
-export const REQUEST_LIMITS: RequestLimits = { headBytesMax: 16_384, targetBytesMax: 8_192, fieldsMax: 128 };
-export const RESPONSE_LIMITS: ResponseLimits = { upstreamHeadBytesMax: 65_536, upstreamFieldsMax: 512 };
+const REQUEST_LIMITS: RequestLimits = { headBytesMax: 16_384, targetBytesMax: 8_192, fieldsMax: 128 };
+const RESPONSE_LIMITS: ResponseLimits = { upstreamHeadBytesMax: 65_536, upstreamFieldsMax: 512 };
 export const POLICY: AdmitPolicy = {
   viaName: 'fig',
   fieldsMax: REQUEST_LIMITS.fieldsMax,
@@ -57,12 +57,6 @@ export const readRequests: Reader = (slices) => {
   let pending = '';
   let before = 0;
   let consumed = 0;
-  const refused = (refusal: { code: ErrorCode; why: string }): Reading => ({
-    messages,
-    refusal: { code: refusal.code, why: refusal.why },
-    consumed,
-    end: 'refused',
-  });
   for (const slice of slices) {
     let at = 0;
     while (at < slice.length) {
@@ -71,9 +65,9 @@ export const readRequests: Reader = (slices) => {
         pending += slice.toString('latin1', at);
         const result = readRequestHead(pending, REQUEST_LIMITS);
         if (result === MORE) break;
-        if (isRefusal(result)) return refused(result);
+        if (isRefusal(result)) return refused(messages, consumed, result);
         const admission = admit(result.head, POLICY);
-        if (!admission.ok) return refused({ code: admission.code, why: 'not admitted' });
+        if (!admission.ok) return refused(messages, consumed, { code: admission.code, why: 'not admitted' });
         const { method, target, version, fields } = result.head;
         const started: Message = {
           ...{ method, start: target, version, fields, body: '', trailers: [], complete: false },
@@ -91,7 +85,7 @@ export const readRequests: Reader = (slices) => {
         }
       }
       at = body.read(slice, at, sinkOf(current));
-      if (body.fault !== null) return refused(body.fault);
+      if (body.fault !== null) return refused(messages, consumed, body.fault);
       if (!body.done) break;
       current.trailers = body.trailers;
       current.complete = true;
@@ -114,12 +108,6 @@ export function answerReader(method: string, ended: boolean): Reader {
     let pending = '';
     let before = 0;
     let consumed = 0;
-    const refused = (refusal: { code: ErrorCode; why: string }): Reading => ({
-      messages,
-      refusal: { code: refusal.code, why: refusal.why },
-      consumed,
-      end: 'refused',
-    });
     for (const slice of slices) {
       let at = 0;
       while (at < slice.length) {
@@ -128,10 +116,10 @@ export function answerReader(method: string, ended: boolean): Reader {
           pending += slice.toString('latin1', at);
           const result = readResponseHead(pending, RESPONSE_LIMITS);
           if (result === MORE) break;
-          if (isRefusal(result)) return refused(result);
+          if (isRefusal(result)) return refused(messages, consumed, result);
           const { status, fields } = result.head;
           const framing = answerFraming(method, status, result.minor, fields);
-          if (isRefusal(framing)) return refused(framing);
+          if (isRefusal(framing)) return refused(messages, consumed, framing);
           const version = `1.${result.minor}`;
           const started: Message = {
             ...{ method, start: String(status), version, fields, body: '', trailers: [], complete: false },
@@ -152,7 +140,7 @@ export function answerReader(method: string, ended: boolean): Reader {
           untilClose = framing.kind === 'until-close';
         }
         at = body.read(slice, at, sinkOf(current));
-        if (body.fault !== null) return refused(body.fault);
+        if (body.fault !== null) return refused(messages, consumed, body.fault);
         if (!body.done) break;
         current.trailers = body.trailers;
         current.complete = true;
@@ -166,6 +154,14 @@ export function answerReader(method: string, ended: boolean): Reader {
     }
     return { messages, refusal: null, consumed, end: 'more' };
   };
+}
+
+function refused(
+  messages: readonly Message[],
+  consumed: number,
+  { code, why }: { readonly code: ErrorCode; readonly why: string },
+): Reading {
+  return { messages, refusal: { code, why }, consumed, end: 'refused' };
 }
 
 function sinkOf(message: Message): BodySink {

@@ -364,3 +364,14 @@ test('a head is not refused as too large before it is over the limit', () => {
   expect(readRequestHead(text.slice(0, 256), LIMITS)).toBe(MORE);
   expect(isRefusal(readRequestHead(text, LIMITS))).toBe(true);
 });
+
+test('a head of any length is read once it is whole and not before, with more behind it or not', () => {
+  const limits: RequestLimits = { ...LIMITS, headBytesMax: 4_096 };
+  for (const bytes of [1_020, 1_021, 1_022, 1_023, 1_024, 1_025, 1_026, 1_027, 1_028, 2_048, 4_095, 4_096]) {
+    const text = headOf(bytes);
+    expect(readRequestHead(text, limits)).toMatchObject({ end: bytes });
+    expect(readRequestHead(`${text}x`, limits)).toMatchObject({ end: bytes });
+    expect(readRequestHead(text + HEAD.repeat(200), limits)).toMatchObject({ end: bytes });
+    for (let cut = 1; cut < 8; cut += 1) expect(readRequestHead(text.slice(0, -cut), limits)).toBe(MORE);
+  }
+});

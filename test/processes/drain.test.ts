@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ordersConfig } from '../helpers/fig.ts';
+import { ordersConfig, spawnFig } from '../helpers/fig.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { eventually, webServer } from '../helpers/world.ts';
-import { ask, figUp, isThere, pidsIn } from './running.ts';
+import { ask, configure, figUp, isThere, pidsIn } from './running.ts';
 
 /** A server before a legacy that answers `/slow` when it is told to. */
 async function started(change: object) {
@@ -63,4 +66,20 @@ test('a second signal ends the workers as well', async () => {
   expect(await ended()).toBe(0);
   expect(await cut).toBe('cut');
   await eventually(() => !pidsIn(log).some(isThere));
+});
+
+test('a signal in the middle of a start leaves nobody behind', async () => {
+  const legacy = await webServer((_req, res) => res.end('legacy'));
+  const folder = temporaryFolder();
+  const sides = { legacy: legacy.origin, service: legacy.origin };
+  const file = configure(folder, { ...ordersConfig(sides), workers: 2 });
+  const child = spawnFig(['up', '--config', file]);
+  const workersFile = join(folder, 'data/workers.json');
+  await eventually(() => existsSync(workersFile));
+  const { workers }: { workers: readonly { pid: number }[] } = JSON.parse(readFileSync(workersFile, 'utf8'));
+  child.kill('SIGTERM');
+  const [exit] = await once(child, 'exit');
+  expect(exit).toBe(0);
+  await eventually(() => !workers.some(({ pid }) => isThere(pid)));
+  expect(existsSync(workersFile)).toBe(false);
 });

@@ -6,7 +6,7 @@ import { fig, ordersConfig, twoSides } from '../helpers/fig.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { eventually } from '../helpers/world.ts';
-import { answers, ask, asking, figUp, isThere, pidsIn, serving } from './running.ts';
+import { answers, ask, asking, askTwice, figUp, isThere, pidsIn, serving } from './running.ts';
 
 const KILL = { kind: 'kill' } as const;
 
@@ -129,11 +129,11 @@ test('without the control process the workers serve on, and obey the kill file',
   await eventually(() => !pidsIn(log).some(isThere));
 });
 
-test('a new control process takes over from orphaned workers on the same port, without a failed request', async () => {
+test('a new control process takes over from orphaned workers on the same port, and every request is answered', async () => {
   const listen = `127.0.0.1:${await freePort()}`;
   const before = await fleet(2, { listen });
   await allOnService(before);
-  const load = asking(before.url);
+  const load = asking(before.url, askTwice);
   before.child.kill('SIGKILL');
   await before.ended();
   const after = await figUp(before.folder, before.config);

@@ -106,15 +106,16 @@ export async function answers(n: number, url: string, user = 'ana'): Promise<Rea
 }
 
 /** Asks again and again until `stop`, which resolves with what went wrong and how much went well. */
-export function asking(url: string): {
-  stop(): Promise<{ readonly failed: readonly unknown[]; readonly answered: number }>;
-} {
+export function asking(
+  url: string,
+  once: (url: string, headers: Readonly<Record<string, string>>) => Promise<string> = ask,
+): { stop(): Promise<{ readonly failed: readonly unknown[]; readonly answered: number }> } {
   const failed: unknown[] = [];
   let answered = 0;
   let going = true;
   const loop = (async () => {
     while (going) {
-      await ask(url, { 'x-user': 'ana' }).then(
+      await once(url, { 'x-user': 'ana' }).then(
         () => {
           answered += 1;
         },
@@ -129,6 +130,17 @@ export function asking(url: string): {
       return { failed, answered };
     },
   };
+}
+
+/**
+ * As every client does with a GET: a connection that is cut before anything was answered is tried once more. A
+ * listener that closes cuts those that wait in its accept queue.
+ */
+export function askTwice(url: string, headers: Readonly<Record<string, string>>): Promise<string> {
+  return ask(url, headers).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') return ask(url, headers);
+    throw error;
+  });
 }
 
 export function isThere(pid: number): boolean {

@@ -1,0 +1,74 @@
+/** Where flags are read and written: the embedded flag server, or somebody's Unleash. */
+import { join } from 'node:path';
+import { createReader, type RunningReader } from '../flags/reader.ts';
+import { createFlagServer, type FlagServer } from '../flags/server/app.ts';
+import { type FlagTokens, newTokens } from '../flags/server/auth.ts';
+import { createWriter } from '../flags/writer.ts';
+import { bindOrAny } from './bind.ts';
+import { clock } from './clock.ts';
+import type { Settings } from './config.ts';
+import type { FlagReader, FlagWriter, Log } from './core/ports.ts';
+import { keptSecret } from './data-folder.ts';
+import type { Life } from './life.ts';
+
+const FLAG_ENVIRONMENT = 'production';
+
+export interface Flags {
+  readonly reader: RunningReader & FlagReader;
+  readonly writer: FlagWriter | null;
+  readonly flagServer: FlagServer | null;
+  readonly flagsUrl: string;
+}
+
+/** Opens what the configuration names; closed with `life`. */
+export async function startFlags(settings: Settings, log: Log, life: Life): Promise<Flags> {
+  const { data, flags } = settings;
+  const backupDir = join(data, 'backup');
+  const common = {
+    environment: environmentOf(settings),
+    backupDir,
+    clock,
+    log,
+  };
+  if (flags.kind === 'unleash') {
+    const { url, clientToken, adminToken, environment, refreshMs } = flags;
+    const reader = createReader({ ...common, source: { kind: 'poll', url, token: clientToken, refreshMs } });
+    const writer =
+      adminToken === null
+        ? null
+        : createWriter({ url, token: adminToken, environment, project: 'default', fetch, log });
+    reader.start();
+    life.onClose(() => reader.stop());
+    return { reader, writer, flagServer: null, flagsUrl: url };
+  }
+  const tokens = flagTokens(data);
+  const flagServer = createFlagServer({ file: join(data, 'flags.db'), tokens, clock, log });
+  const { host } = flags.address;
+  const { url } = await bindOrAny(flags.address, log, (port) => flagServer.listen({ host, port }));
+  life.onClose(() => flagServer.close());
+  const reader = createReader({ ...common, source: { kind: 'local', server: flagServer } });
+  reader.start();
+  life.onClose(() => reader.stop());
+  const writer = createWriter({
+    url,
+    token: tokens.admin,
+    environment: FLAG_ENVIRONMENT,
+    project: 'default',
+    fetch,
+    log,
+  });
+  return { reader, writer, flagServer, flagsUrl: url };
+}
+
+function flagTokens(data: string): FlagTokens {
+  const made = newTokens(FLAG_ENVIRONMENT);
+  return {
+    admin: keptSecret(data, 'flags.admin.token', () => made.admin),
+    client: keptSecret(data, 'flags.client.token', () => made.client),
+  };
+}
+
+/** Of the flags, for constraints that name it. */
+export function environmentOf({ flags }: Settings): string {
+  return flags.kind === 'unleash' ? flags.environment : FLAG_ENVIRONMENT;
+}
