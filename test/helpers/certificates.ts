@@ -1,4 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** A certificate and its key, PEM. */
 export interface Certified {
@@ -11,23 +13,31 @@ export interface Authority extends Certified {
   issue(...names: readonly string[]): Certified;
 }
 
-/** An authority of the test's own: no file, no tool, another key every time. */
-export function createAuthority(name = 'test authority'): Authority {
+/** An authority of the test's own, another key every time; its own certificate may be for names, too. */
+export function createAuthority(name = 'test authority', own: readonly string[] = []): Authority {
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const signed = (subject: string, of: KeyObject, extensions: readonly Buffer[]): string =>
     pem(certificate({ subject, issuer: name, of, by: keys.privateKey, extensions }));
   return {
-    cert: signed(name, keys.publicKey, [extension('2.5.29.19', seq(der(0x01, Buffer.from([0xff]))))]),
+    cert: signed(name, keys.publicKey, [
+      extension('2.5.29.19', seq(der(0x01, Buffer.from([0xff])))),
+      ...(own.length === 0 ? [] : [alternatives(own)]),
+    ]),
     key: exported(keys.privateKey),
     issue(...names) {
-      const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      const alternatives = extension('2.5.29.17', seq(...names.map(alternative)));
-      return {
-        cert: signed(names[0] ?? 'nobody', own.publicKey, [alternatives]),
-        key: exported(own.privateKey),
-      };
+      const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const cert = signed(names[0] ?? 'nobody', pair.publicKey, [alternatives(names)]);
+      return { cert, key: exported(pair.privateKey) };
     },
   };
+}
+
+/** A self-signed certificate for `localhost` and 127.0.0.1 with its key: `<name>.crt` and `<name>.key` in the folder. */
+export function makeCertificate(folder: string, name = 'front'): Certified {
+  const made = createAuthority(name, ['localhost', '127.0.0.1']);
+  writeFileSync(join(folder, `${name}.crt`), made.cert);
+  writeFileSync(join(folder, `${name}.key`), made.key);
+  return { cert: made.cert, key: made.key };
 }
 
 interface Plan {
@@ -65,6 +75,10 @@ function generateSerial(): readonly number[] {
 
 function named(commonName: string): Buffer {
   return seq(der(0x31, seq(oid('2.5.4.3'), der(0x0c, Buffer.from(commonName)))));
+}
+
+function alternatives(names: readonly string[]): Buffer {
+  return extension('2.5.29.17', seq(...names.map(alternative)));
 }
 
 function alternative(name: string): Buffer {
