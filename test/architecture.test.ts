@@ -22,7 +22,7 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   { place: 'router/define-config.ts', ours: ['router/config.ts'], packages: [] },
   { place: 'router/kill-file.ts', ours: [], packages: ['node:'] },
   { place: 'router/mount.ts', ours: ['router/core/', 'router/mount/'], packages: ['node:', 'http-proxy'] },
-  { place: 'router/mount/server.ts', ours: ['router/mount.ts'], packages: ['node:'] },
+  { place: './helpers/mount-server.ts', ours: ['router/mount.ts'], packages: ['node:'] },
   { place: 'router/mount/', ours: ['router/core/'], packages: ['node:'] },
   {
     place: 'router/processes/',

@@ -25,7 +25,7 @@ export interface ReplayLimits {
   readonly upstreamAgeMs: number;
 }
 
-export const REPLAY_LIMITS: ReplayLimits = {
+const REPLAY_LIMITS: ReplayLimits = {
   connectTimeoutMs: 500,
   timeoutMsMax: 30_000,
   answerFactor: 4,

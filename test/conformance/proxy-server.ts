@@ -3,10 +3,10 @@
  * and ends when stdin does. Timeouts are short because the corpus waits only 4 s for them.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createMountServer } from '../../router/mount/server.ts';
 import { createMount } from '../../router/mount.ts';
 import { realClock } from '../helpers/clock.ts';
 import { currentOf, snapshotOf } from '../helpers/current.ts';
+import { createMountServer } from '../helpers/mount-server.ts';
 
 const [, , legacy = ''] = process.argv;
 const silent = (): void => {};

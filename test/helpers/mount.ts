@@ -1,7 +1,7 @@
 import type http from 'node:http';
 import { onTestFinished } from 'vitest';
-import { createMountServer } from '../../router/mount/server.ts';
 import { createMount, type Mount, type MountOptions } from '../../router/mount.ts';
+import { createMountServer } from './mount-server.ts';
 import { type Around, createNeighbours, type Told } from './neighbours.ts';
 
 /** A running server around a mount, and everything it told its neighbours. */

@@ -1,5 +1,5 @@
 import http from 'node:http';
-import type { Mount } from '../mount.ts';
+import type { Mount } from '../../router/mount.ts';
 
 /** Limits of the front door; a mount in somebody else's server has that server's. */
 export interface ServerOptions {
