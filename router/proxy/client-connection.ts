@@ -58,7 +58,7 @@ export class ClientConnection implements BodySink {
     this.#engine = engine;
     this.#socket = socket;
     this.#leave = engine.clients.enter(this);
-    this.out = new Outgoing(socket);
+    this.out = new Outgoing(socket, true);
     this.peer = plainAddress(socket.remoteAddress ?? '');
     this.peerTrusted = isWithin(this.peer, engine.trusted);
     this.scheme = 'encrypted' in socket ? 'https' : 'http';

@@ -14,9 +14,15 @@ export class Outgoing {
   /** Latin1, one character per byte. */
   #held = '';
   readonly #spent: Buffer[] = [];
+  readonly #copies: boolean;
 
-  constructor(socket: Socket) {
+  /**
+   * `borrowed`: whoever hands large slices over fills them again as soon as it may, so that a socket which would take
+   * another one while they wait (TLS: its high water mark cannot be set) gets copies.
+   */
+  constructor(socket: Socket, borrowed: boolean) {
     this.#socket = socket;
+    this.#copies = borrowed && socket.writableHighWaterMark > COPIED_BYTES;
   }
 
   text(text: string): void {
@@ -28,7 +34,8 @@ export class Outgoing {
       this.#held += bytes.toString('latin1', from, to);
       return;
     }
-    const slice = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+    const part = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+    const slice = this.#copies ? Buffer.from(part) : part;
     if (this.#held === '') this.#socket.write(slice);
     else {
       this.#socket.cork();

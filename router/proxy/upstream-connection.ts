@@ -53,7 +53,7 @@ export class UpstreamConnection implements BodySink {
       buffer: () => this.#buffer,
       received: (bytes) => this.#received(bytes),
     });
-    this.out = new Outgoing(this.#socket);
+    this.out = new Outgoing(this.#socket, false);
     const socket = this.#socket;
     socket.on(pool.target.origin.startsWith('https:') ? 'secureConnect' : 'connect', () => this.#connected());
     socket.on('drain', () => this.#drained());

@@ -60,6 +60,16 @@ describe('backpressure', () => {
     expect(proxy.observed).toHaveLength(0);
   });
 
+  test('requests behind one that waits are not read without end', async () => {
+    const { upstream, proxy } = await world(() => undefined);
+    const client = rawClient(proxy.port);
+    client.send(GET);
+    await upstream.request(1);
+    client.send(GET.repeat(600_000));
+    expect(await stalls(() => client.unsent())).toBeGreaterThan(8 * MEGA);
+    expect(upstream.heard).toHaveLength(1);
+  });
+
   test('both ways at once: an answer that succeeds and its upload run side by side', async () => {
     const { upstream, proxy } = await world(ok('x'));
     const client = rawClient(proxy.port);
