@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import tls from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { createAuthority } from '../helpers/certificates.ts';
-import { snapshotOf } from '../helpers/current.ts';
+import { snapshotOf, targetAt } from '../helpers/current.ts';
 import { proxied } from '../helpers/proxied.ts';
 import { eventually } from '../helpers/world.ts';
 
@@ -242,6 +242,37 @@ test.each([
     expect(value === undefined ? 'no answer' : difference(value.body, expected)).toBe(null);
   },
 );
+
+test.each([
+  ['plain', null],
+  ['TLS', authority.issue('127.0.0.1')],
+] as const)('a large upload to a %s upstream that rests arrives as it was sent', async (_, material) => {
+  const expected = Buffer.alloc(16_000_000);
+  for (let at = 0; at < expected.length; at += 4) expected.writeUInt32LE(at, at);
+  const arrived = Promise.withResolvers<string | null>();
+  const accept = async (upstream: Socket): Promise<void> => {
+    upstream.on('error', () => {});
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const { value } = await messages(upstream, false).next();
+    arrived.resolve(value === undefined ? 'no request' : difference(value.body, expected));
+  };
+  const server = material === null ? net.createServer(accept) : tls.createServer({ ...material }, accept);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+  });
+  const address = server.address();
+  const authorityAt = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  const target = targetAt('legacy', `${material === null ? 'http' : 'https'}://${authorityAt}`);
+  const trusting = { ca: authority.cert, cert: null, key: null };
+  const proxy = await proxied({
+    snapshot: snapshotOf({ ...target, tls: material === null ? null : trusting }),
+  });
+  const socket = connected(proxy.port, false);
+  socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${expected.length}\r\n\r\n`);
+  await inPieces(socket, expected, 7);
+  expect(await arrived.promise).toBe(null);
+});
 
 /** A client's connection; closed with the test. */
 function connected(port: number, secure: boolean): Socket {
