@@ -273,7 +273,7 @@ export class Exchange implements Served {
     if (this.#phase !== 'relay') return;
     const { admitted } = this.#given;
     this.#upstream = null;
-    this.#upstreamEndedAt = this.#engine.deps.clock.now();
+    this.#upstreamEndedAt = this.#engine.moment.now;
     if (this.#sent === 'chunked') {
       const sent = acceptsTrailers(admitted.fields) ? trailerFields(trailers, this.#answerFields) : [];
       this.#client.out.text(lastChunk(sent));

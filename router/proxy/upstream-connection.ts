@@ -113,17 +113,20 @@ export class UpstreamConnection implements BodySink {
   }
 
   #drained(): void {
+    this.#pool.moment.begin();
     this.out.settle();
     if (this.#tunnel === null) this.#exchange?.upstreamDrained();
     else this.#tunnel.upstreamDrained();
   }
 
   #connected(): void {
+    this.#pool.moment.begin();
     this.connecting = false;
     this.#exchange?.connected();
   }
 
   #received(bytes: Buffer): void {
+    this.#pool.moment.begin();
     const exchange = this.#exchange;
     if (this.#tunnel !== null) this.#tunnel.fromUpstream(this.#own(bytes));
     else if (exchange === null) this.destroy();
@@ -230,6 +233,7 @@ export class UpstreamConnection implements BodySink {
   }
 
   #ended(): void {
+    this.#pool.moment.begin();
     const exchange = this.#exchange;
     if (this.#tunnel !== null) this.#tunnel.upstreamEnded();
     else if (exchange !== null && this.#framing?.kind === 'until-close') this.#finish(exchange, false);
@@ -237,6 +241,7 @@ export class UpstreamConnection implements BodySink {
   }
 
   #lost(code: ErrorCode): void {
+    this.#pool.moment.begin();
     const exchange = this.#exchange;
     const tunnel = this.#tunnel;
     const stale = this.isStale();
