@@ -1,5 +1,6 @@
 /** One data plane put together: the same in a process of its own and beside the control plane. */
-import { hash, randomUUID } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
+import { remembered } from './core/memo.ts';
 import { meteredFor } from './core/metering.ts';
 import type { Clock, ComparisonStore, CopyMeter, FlagReader, Log } from './core/ports.ts';
 import { createTally } from './core/tally.ts';
@@ -41,6 +42,8 @@ export interface DataPlane {
   drain(): Promise<void>;
 }
 
+/** Raw ids whose key is remembered, about twice as many at most: who asks once mostly asks again. */
+const KEYS_MAX = 8_192;
 const NO_QUEUE = { waiting: 0, bytes: 0 };
 
 /** Does nothing until `start`. Throws on a trusted proxy that is no CIDR block and on bad TLS material. */
@@ -71,7 +74,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     {
       current: { get: () => snapshot },
       flags,
-      keyOf,
+      keyOf: remembered(keyOf, KEYS_MAX),
       shadow: shadow ?? { busy: () => 'flag-off', offer: () => 'flag-off' },
       recorder: {
         observed(observation) {
@@ -82,7 +85,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
       },
       clock,
       log,
-      nextId: randomUUID,
+      nextId: createIds(),
     },
     deps.options,
   );
@@ -119,4 +122,14 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
 /** The sticky key of a raw id: first 32 hex digits of SHA-256 over its UTF-8 form. */
 export function keyOf(id: string): string {
   return hash('sha256', id, 'hex').slice(0, 32);
+}
+
+/** `prefix` of a process and the number of a request in it: no two requests have one, and no request pays for chance. */
+function createIds(): () => string {
+  const prefix = randomBytes(8).toString('hex');
+  let requests = 0;
+  return () => {
+    requests += 1;
+    return `${prefix}-${requests.toString(36)}`;
+  };
 }

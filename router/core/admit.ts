@@ -328,9 +328,15 @@ function names(lines: readonly string[], lowerToken: string): boolean {
 /** One `Content-Length`: digits only, at most 2^53-1. Null: not one. Source: RFC 9110 §8.6. */
 export function contentLength(text: string): number | null {
   const digits = trimmed(text);
-  if (!/^\d+$/.test(digits)) return null;
-  const bytes = Number(digits);
-  return Number.isSafeInteger(bytes) ? bytes : null;
+  if (digits === '') return null;
+  let bytes = 0;
+  for (let at = 0; at < digits.length; at += 1) {
+    const digit = digits.charCodeAt(at) - 0x30;
+    if (digit < 0 || digit > 9) return null;
+    bytes = 10 * bytes + digit;
+    if (bytes > Number.MAX_SAFE_INTEGER) return null;
+  }
+  return bytes;
 }
 
 function hasBody(framing: Framing): boolean {

@@ -137,7 +137,7 @@ export function answerFields(
       case 'content-length':
         if (lengthless) continue;
         // Written anew: every reader finds the same digits.
-        value = String(Number(value));
+        if (value.startsWith('0')) value = String(Number(value));
         break;
       case 'location':
       case 'content-location':

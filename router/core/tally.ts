@@ -64,7 +64,7 @@ export function createTally(clock: Pick<Clock, 'now'>): Tally {
       }
       const group = counts.get(observation.group) ?? noCounts();
       counts.set(observation.group, group);
-      count(group, observation, clock.now());
+      count(group, observation, clock);
     },
     drain() {
       const now = clock.now();
@@ -76,14 +76,14 @@ export function createTally(clock: Pick<Clock, 'now'>): Tally {
   };
 }
 
-function count(group: Counts, observation: Observation, now: number): void {
+function count(group: Counts, observation: Observation, clock: Pick<Clock, 'now'>): void {
   const { unit, assigned, served, outcome, status } = observation;
   const arm = group.arms[assigned];
   arm.requests += 1;
   // A client that leaves, or sends nonsense, never makes a side look sick.
   if (outcome === 'OK' ? status >= 500 : ERRORS[outcome].blame === 'side') arm.failures += 1;
   if (assigned === 'service')
-    group.lastServiceAt = Math.max(group.lastServiceAt ?? 0, now - observation.durationMs);
+    group.lastServiceAt = Math.max(group.lastServiceAt ?? 0, clock.now() - observation.durationMs);
   if (unit === null) group.withoutUnit += 1;
   else arm.units.add(unit);
   if (served === 'legacy' && assigned === 'service') group.fallbacks += 1;

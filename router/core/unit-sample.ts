@@ -21,11 +21,14 @@ export interface UnitSample {
   readonly kept: number;
 }
 
+/** No 32 bits are as much. */
+const EVERY_KEY = 2 ** 32;
+
 export function createUnitSample(keysMax: number): UnitSample {
   if (!Number.isInteger(keysMax) || keysMax < 1)
     throw new RangeError(`keysMax must be a whole number above 0, is ${keysMax}`);
   const keys = new Set<string>();
-  let threshold = 2 ** 32;
+  let threshold = EVERY_KEY;
 
   function lower(to: number): void {
     threshold = to;
@@ -33,7 +36,7 @@ export function createUnitSample(keysMax: number): UnitSample {
   }
 
   function add(key: string): void {
-    if (Number.parseInt(key.slice(0, 8), 16) >= threshold) return;
+    if (threshold < EVERY_KEY && Number.parseInt(key.slice(0, 8), 16) >= threshold) return;
     keys.add(key);
     while (keys.size > keysMax) lower(threshold / 2);
   }
@@ -46,7 +49,7 @@ export function createUnitSample(keysMax: number): UnitSample {
     },
     content: () => ({ keys: [...keys], threshold }),
     get distinct() {
-      return Math.round((keys.size * 2 ** 32) / threshold);
+      return Math.round((keys.size * EVERY_KEY) / threshold);
     },
     get kept() {
       return keys.size;

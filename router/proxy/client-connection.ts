@@ -58,12 +58,16 @@ export class ClientConnection implements BodySink {
     this.#engine = engine;
     this.#socket = socket;
     this.#leave = engine.clients.enter(this);
-    this.out = new Outgoing(socket);
+    this.out = new Outgoing(socket, true);
     this.peer = plainAddress(socket.remoteAddress ?? '');
     this.peerTrusted = isWithin(this.peer, engine.trusted);
     this.scheme = 'encrypted' in socket ? 'https' : 'http';
-    this.#activeAt = engine.deps.clock.now();
-    socket.on('data', (bytes: Buffer) => this.#received(bytes));
+    engine.moment.begin();
+    this.#activeAt = engine.moment.now;
+    socket.on('data', (bytes: Buffer) => {
+      engine.moment.begin();
+      this.#received(bytes);
+    });
     socket.on('drain', () => this.#drained());
     socket.on('finish', () => this.#flushed());
     socket.on('end', () => this.#finned());
@@ -102,7 +106,7 @@ export class ClientConnection implements BodySink {
 
   /** `code` is what happens when `ms` pass without another call. */
   arm(ms: number, code: Due): void {
-    this.#dueAt = this.#engine.deps.clock.now() + ms;
+    this.#dueAt = this.#engine.moment.now + ms;
     this.#due = code;
   }
 
@@ -175,7 +179,7 @@ export class ClientConnection implements BodySink {
   exchangeOver(close: boolean): void {
     if (this.#state === 'closed') return;
     this.#exchange = null;
-    this.#activeAt = this.#engine.deps.clock.now();
+    this.#activeAt = this.#engine.moment.now;
     if (close || !this.#reader.done) {
       this.finish();
       return;
@@ -286,7 +290,7 @@ export class ClientConnection implements BodySink {
   #begin(head: Head, rest: Buffer | null): void {
     const engine = this.#engine;
     const { deps, options } = engine;
-    const startedAt = deps.clock.now();
+    const startedAt = this.#engine.moment.now;
     const snapshot = deps.current.get();
     this.#requests += 1;
     const requestId = this.#requestId(head);
@@ -399,6 +403,7 @@ export class ClientConnection implements BodySink {
   }
 
   #drained(): void {
+    this.#engine.moment.begin();
     if (this.#tunnel !== null) this.#tunnel.clientDrained();
     else this.#exchange?.clientDrained();
   }

@@ -2,6 +2,7 @@ import type { Accounts, DataPlaneDeps } from '../core/accounts.ts';
 import type { parseCidr } from '../core/address.ts';
 import type { Roster } from '../core/roster.ts';
 import type { ClientConnection } from './client-connection.ts';
+import type { Moment } from './moment.ts';
 import type { ProxyOptions } from './options.ts';
 import type { Pools } from './pool.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -9,6 +10,7 @@ import type { Tunnel } from './tunnel.ts';
 /** What all connections of one data plane share. */
 export interface Engine {
   readonly deps: DataPlaneDeps;
+  readonly moment: Moment;
   readonly accounts: Accounts;
   readonly pools: Pools;
   readonly clients: Roster<ClientConnection>;

@@ -271,7 +271,7 @@ export class Exchange implements Served {
     if (this.#phase !== 'relay') return;
     const { admitted } = this.#given;
     this.#upstream = null;
-    this.#upstreamEndedAt = this.#engine.deps.clock.now();
+    this.#upstreamEndedAt = this.#engine.moment.now;
     if (this.#sent === 'chunked') {
       const sent = acceptsTrailers(admitted.fields) ? trailerFields(trailers, this.#answerFields) : [];
       this.#client.out.text(lastChunk(sent));
@@ -353,7 +353,7 @@ export class Exchange implements Served {
   internal(): void {
     if (this.#phase === 'over') return;
     this.#letGo();
-    if (this.#status === 0) this.#status = ERRORS.FIG_INTERNAL.status;
+    this.#status = ERRORS.FIG_INTERNAL.status;
     this.#end('FIG_INTERNAL', null);
   }
 

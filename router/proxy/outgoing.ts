@@ -17,9 +17,15 @@ export class Outgoing {
   /** Latin1: data of a chunk whose line is not written yet. */
   #chunk = '';
   readonly #spent: Buffer[] = [];
+  readonly #copies: boolean;
 
-  constructor(socket: Socket) {
+  /**
+   * `borrowed`: whoever hands large slices over fills them again as soon as it may, so that a socket which would take
+   * another one while they wait (TLS: its high water mark cannot be set) gets copies.
+   */
+  constructor(socket: Socket, borrowed: boolean) {
     this.#socket = socket;
+    this.#copies = borrowed && socket.writableHighWaterMark > COPIED_BYTES;
   }
 
   text(text: string): void {
@@ -45,7 +51,8 @@ export class Outgoing {
       this.#held += bytes.toString('latin1', from, to);
       return;
     }
-    const slice = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+    const part = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+    const slice = this.#copies ? Buffer.from(part) : part;
     if (this.#held === '') this.#socket.write(slice);
     else {
       this.#socket.cork();

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
-import type { Clock } from '../core/ports.ts';
 import type { Target } from '../core/types.ts';
+import type { Moment } from './moment.ts';
 import type { ProxyOptions } from './options.ts';
 import type { Served } from './served.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
@@ -34,16 +34,16 @@ export class Pool {
   usedAt = 0;
   /** Let go: whoever still refers to it asks for another one. */
   retired = false;
-  readonly #clock: Clock;
+  readonly moment: Moment;
   readonly #options: () => PoolOptions;
   readonly #idle: UpstreamConnection[] = [];
   readonly #waiting: Waiting[] = [];
   #parked: UpstreamConnection[] = [];
   #open = 0;
 
-  constructor(target: Target, clock: Clock, options: () => PoolOptions) {
+  constructor(target: Target, moment: Moment, options: () => PoolOptions) {
     this.target = target;
-    this.#clock = clock;
+    this.moment = moment;
     this.#options = options;
   }
 
@@ -61,7 +61,7 @@ export class Pool {
    */
   take(exchange: Served, fresh: boolean, unsafe: boolean): ErrorCode | null {
     const options = this.options;
-    const now = this.#clock.now();
+    const { now } = this.moment;
     this.usedAt = now;
     const idle = fresh ? null : this.#freshest(now, unsafe ? options.unsafeIdleMs : Infinity);
     if (idle !== null || this.#open < options.upstreamConnectionsMax) this.#give(exchange, idle);
@@ -114,7 +114,7 @@ export class Pool {
   #offer(): void {
     const parked = this.#parked;
     this.#parked = [];
-    const now = this.#clock.now();
+    const { now } = this.moment;
     for (const connection of parked) {
       if (!connection.isIdle()) continue;
       const next = this.#waiting[0];
@@ -152,7 +152,7 @@ export class Pool {
   }
 
   #connect(): UpstreamConnection {
-    const connection = new UpstreamConnection(this, this.#clock.now());
+    const connection = new UpstreamConnection(this, this.moment.now);
     this.#open += 1;
     return connection;
   }
@@ -166,14 +166,14 @@ export interface Pools {
   open(): number;
 }
 
-export function createPools(clock: Clock, options: () => PoolOptions): Pools {
+export function createPools(moment: Moment, options: () => PoolOptions): Pools {
   const byTarget = new WeakMap<Target, Pool>();
   const byPlace = new Map<string, Pool>();
 
   /** By what the configuration says, never by anything of a request. */
   function find(target: Target): Pool {
     const place = JSON.stringify([target.origin, target.tls]);
-    const pool = byPlace.get(place) ?? new Pool(target, clock, options);
+    const pool = byPlace.get(place) ?? new Pool(target, moment, options);
     byPlace.set(place, pool);
     byTarget.set(target, pool);
     return pool;

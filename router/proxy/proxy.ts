@@ -9,6 +9,7 @@ import { createRoster } from '../core/roster.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { Engine } from './engine.ts';
 import { errorAnswer } from './local-answer.ts';
+import { createMoment } from './moment.ts';
 import type { ProxyOptions } from './options.ts';
 import { COPIED_BYTES } from './outgoing.ts';
 import { createPools } from './pool.ts';
@@ -48,10 +49,12 @@ const TURNED_AWAY_MAX = 1_024;
 
 /** Does nothing until `listen`. Throws RangeError on a trusted proxy that is no CIDR block and on bad TLS material. */
 export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
+  const moment = createMoment(deps.clock);
   const engine: Engine = {
     deps,
+    moment,
     accounts: createAccounts({ ...deps, later: setImmediate }, given),
-    pools: createPools(deps.clock, () => engine.options),
+    pools: createPools(moment, () => engine.options),
     clients: createRoster(),
     tunnels: new Set(),
     options: given,
@@ -97,7 +100,8 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   }
 
   function tick(): void {
-    const now = deps.clock.now();
+    moment.begin();
+    const { now } = moment;
     for (const client of engine.clients.members()) client.tick(now);
     engine.pools.sweep(now);
     closeRolledBack(now);

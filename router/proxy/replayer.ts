@@ -8,6 +8,7 @@ import type { Clock, Log, Replayed, Replayer } from '../core/ports.ts';
 import { createRoster, type Roster } from '../core/roster.ts';
 import type { Fields, ShadowJob } from '../core/types.ts';
 import { requestText } from '../http1/serialise.ts';
+import { createMoment } from './moment.ts';
 import { createPools } from './pool.ts';
 import type { Served } from './served.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
@@ -46,19 +47,23 @@ export function createReplayer(
   deps: { readonly clock: Clock; readonly log: Log },
   limits: ReplayLimits = REPLAY_LIMITS,
 ): Replayer {
-  const pools = createPools(deps.clock, () => ({ ...limits, upstreamQueueMax: 0, unsafeIdleMs: Infinity }));
+  const moment = createMoment(deps.clock);
+  const options = { ...limits, upstreamQueueMax: 0, unsafeIdleMs: Infinity };
+  const pools = createPools(moment, () => options);
   const copies = createRoster<Copy>();
   let ticker: NodeJS.Timeout | undefined;
 
   function tick(): void {
-    const now = deps.clock.now();
+    moment.begin();
+    const { now } = moment;
     for (const copy of copies.members()) copy.tick(now);
     pools.sweep(now);
   }
 
   return {
     replay(job, grow, done) {
-      const copy = new Copy(job, deps, limits, copies, grow, done);
+      moment.begin();
+      const copy = new Copy(job, moment.now, deps.log, limits, copies, grow, done);
       try {
         const full = ticker === undefined ? 'UPSTREAM_FULL' : pools.of(job.target).take(copy, false, false);
         if (full !== null) copy.abort();
@@ -124,16 +129,16 @@ class Copy implements Served {
 
   constructor(
     job: ShadowJob,
-    deps: { readonly clock: Clock; readonly log: Log },
+    now: number,
+    log: Log,
     limits: ReplayLimits,
     copies: Roster<Copy>,
     grow: (bytes: number) => boolean,
     done: (replayed: Replayed) => void,
   ) {
-    const now = deps.clock.now();
     this.method = job.request.method;
     this.#job = job;
-    this.#log = deps.log;
+    this.#log = log;
     this.#limits = limits;
     this.#grow = grow;
     this.#done = done;

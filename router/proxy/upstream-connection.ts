@@ -55,7 +55,7 @@ export class UpstreamConnection implements BodySink {
       buffer: () => this.#buffer,
       received: (bytes) => this.#received(bytes),
     });
-    this.out = new Outgoing(this.#socket);
+    this.out = new Outgoing(this.#socket, false);
     const socket = this.#socket;
     socket.on(pool.target.origin.startsWith('https:') ? 'secureConnect' : 'connect', () => this.#connected());
     socket.on('drain', () => this.#drained());
@@ -115,17 +115,20 @@ export class UpstreamConnection implements BodySink {
   }
 
   #drained(): void {
+    this.#pool.moment.begin();
     this.out.settle();
     if (this.#tunnel === null) this.#exchange?.upstreamDrained();
     else this.#tunnel.upstreamDrained();
   }
 
   #connected(): void {
+    this.#pool.moment.begin();
     this.connecting = false;
     this.#exchange?.connected();
   }
 
   #received(bytes: Buffer): void {
+    this.#pool.moment.begin();
     const exchange = this.#exchange;
     if (this.#tunnel !== null) this.#tunnel.fromUpstream(this.#own(bytes));
     else if (exchange === null) this.destroy();
@@ -235,6 +238,7 @@ export class UpstreamConnection implements BodySink {
   }
 
   #ended(): void {
+    this.#pool.moment.begin();
     const exchange = this.#exchange;
     if (this.#tunnel !== null) this.#tunnel.upstreamEnded();
     else if (exchange !== null && this.#framing?.kind === 'until-close') this.#finish(exchange, false);
@@ -242,6 +246,7 @@ export class UpstreamConnection implements BodySink {
   }
 
   #lost(code: ErrorCode): void {
+    this.#pool.moment.begin();
     const exchange = this.#exchange;
     const tunnel = this.#tunnel;
     const stale = this.isStale();

@@ -43,6 +43,8 @@ interface Tally {
   different: number;
   pending: number;
   readonly skipped: Map<SkipReason, number>;
+  /** Of these, skipped before there was a copy, and in no batch yet. */
+  readonly unsettled: Map<SkipReason, number>;
 }
 
 /** Causes of one batch; a store that is away for long must not make this grow. */
@@ -69,7 +71,7 @@ export function createRecorder(deps: {
     if (tally === undefined) {
       const [oldest] = tallies.keys();
       if (tallies.size >= GROUPS_MAX && oldest !== undefined) tallies.delete(oldest);
-      tally = { eligible: 0, same: 0, ignored: 0, different: 0, pending: 0, skipped: new Map() };
+      tally = newTally();
       tallies.set(group, tally);
     }
     return tally;
@@ -78,18 +80,34 @@ export function createRecorder(deps: {
   function add(key: EvidenceKey, outcome: ComparisonCount['outcome'], reason: SkipReason | null): void {
     const tally = tallyOf(key.group);
     tally.eligible += 1;
-    if (outcome === 'skipped') {
-      if (reason !== null) tally.skipped.set(reason, (tally.skipped.get(reason) ?? 0) + 1);
-    } else tally[outcome] += 1;
+    if (outcome !== 'skipped') tally[outcome] += 1;
+    else if (reason !== null) more(tally.skipped, reason, 1);
+    keep(key, outcome, reason, 1);
+  }
+
+  function keep(
+    key: EvidenceKey,
+    outcome: ComparisonCount['outcome'],
+    reason: SkipReason | null,
+    count: number,
+  ): void {
     const name = `${nameOf(key)}\n${outcome}\n${reason}`;
     const before = counts.get(name);
     if (before === undefined && counts.size >= COUNTS_MAX) {
-      droppedCounts += 1;
+      droppedCounts += count;
       return;
     }
     // Last seen, last in the batch: the store takes the newest build from there.
     counts.delete(name);
-    counts.set(name, { ...key, outcome, reason, count: (before?.count ?? 0) + 1 });
+    counts.set(name, { ...key, outcome, reason, count: (before?.count ?? 0) + count });
+  }
+
+  /** Skips before a copy have no key to be looked up by; they are many, and join the batch only at its end. */
+  function keepSkips(): void {
+    for (const [group, { unsettled }] of tallies) {
+      for (const [reason, count] of unsettled) keep({ ...NO_COPY, group }, 'skipped', reason, count);
+      unsettled.clear();
+    }
   }
 
   function addCause(key: EvidenceKey, judged: Extract<Judged, { outcome: 'different' }>): void {
@@ -115,7 +133,10 @@ export function createRecorder(deps: {
 
   return {
     skipped(group, reason) {
-      add({ group, route: '', shadowed: 'service', build: '', rules: '' }, 'skipped', reason);
+      const tally = tallyOf(group);
+      tally.eligible += 1;
+      more(tally.skipped, reason, 1);
+      more(tally.unsettled, reason, 1);
     },
     taken(group) {
       tallyOf(group).pending += 1;
@@ -126,10 +147,11 @@ export function createRecorder(deps: {
       if (judged.outcome === 'different') addCause(key, judged);
     },
     counts(group) {
-      const { skipped, ...rest } = tallies.get(group) ?? NOTHING;
+      const { skipped, unsettled: _, ...rest } = tallies.get(group) ?? newTally();
       return { ...rest, skipped: Object.fromEntries(skipped) };
     },
     flush() {
+      keepSkips();
       if (counts.size === 0) return;
       const batch: ComparisonBatch = {
         at: deps.clock.wall(),
@@ -160,7 +182,23 @@ function nameOf({ group, route, shadowed, build, rules }: EvidenceKey): string {
   return `${group}\n${route}\n${shadowed}\n${build}\n${rules}`;
 }
 
-const NOTHING: Tally = { eligible: 0, same: 0, ignored: 0, different: 0, pending: 0, skipped: new Map() };
+const NO_COPY = { route: '', shadowed: 'service', build: '', rules: '' } as const;
+
+function more<K>(counts: Map<K, number>, key: K, by: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
+}
+
+function newTally(): Tally {
+  return {
+    eligible: 0,
+    same: 0,
+    ignored: 0,
+    different: 0,
+    pending: 0,
+    skipped: new Map(),
+    unsettled: new Map(),
+  };
+}
 
 /** Digest of what the rules mean: who owns them and why does not count, what they do does. 16 hex digits. */
 export function rulesDigest(rules: readonly CompareRule[]): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, type ConfigInput, type Fault, parseConfig, proxyOnly } from '../../router/config.ts';
 import { PROXY_DEFAULTS } from '../../router/proxy/options.ts';
-import { makeCertificate } from '../helpers/certificate.ts';
+import { makeCertificate } from '../helpers/certificates.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
 const LEGACY = 'http://127.0.0.1:3000';

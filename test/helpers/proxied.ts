@@ -24,8 +24,9 @@ export async function proxied(given: ProxiedOptions): Promise<ProxiedServer> {
   const proxy = createProxy(deps, options);
   const port = await proxy.listen({ host: '127.0.0.1', port: 0, reusePort: false });
   const reconfigure = (more: Partial<ProxyOptions>): void => {
-    options = { ...options, ...more };
-    proxy.reconfigure(options);
+    const next = { ...options, ...more };
+    proxy.reconfigure(next);
+    options = next;
   };
   onTestFinished(async () => {
     reconfigure({ drainTunnelMs: 0, drainDeadlineMs: 0 });

@@ -1,8 +1,7 @@
 /** Seeded mutation of messages: near-valid bytes, the same ones for the same number. */
+import { type Random, randomOf } from '../helpers/random.ts';
 import type { Seed } from './corpus.ts';
 
-/** A number in [0, below). */
-type Random = (below: number) => number;
 type Operator = (bytes: string, random: Random, seeds: readonly Seed[]) => string;
 
 const INSERTED = [
@@ -115,17 +114,6 @@ export function* mutants(
     }
     yield { ...parent, bytes: bytes.slice(0, 4 * bytesMax) };
   }
-}
-
-/** mulberry32. */
-function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below);
-  };
 }
 
 function spliced(text: string, at: number, remove: number, insert: string): string {

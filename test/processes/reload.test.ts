@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect, test } from 'vitest';
-import { makeCertificate } from '../helpers/certificate.ts';
+import { makeCertificate } from '../helpers/certificates.ts';
 import { fig, ordersConfig, twoSides } from '../helpers/fig.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { freePort } from '../helpers/free-port.ts';
