@@ -88,6 +88,8 @@ export interface FlagClient {
   table(): FlagTable | null;
   /** Only when `hasData()`, and only for a flag that `definition` knows. May throw. */
   isEnabled(name: string, context: Context): boolean;
+  /** Counts an evaluation that was not asked for again, for the usage the flag server shows. */
+  count(name: string, enabled: boolean): void;
   status(): FlagStatus;
   /** Called after the whole table was swapped. */
   onChange(listener: (revision: number) => void): () => void;
@@ -291,6 +293,10 @@ export function createClient(deps: ClientDeps): FlagClient {
 
     isEnabled(name, context) {
       return unleash?.isEnabled(name, context, false) ?? false;
+    },
+
+    count(name, enabled) {
+      unleash?.count(name, enabled);
     },
 
     status() {

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'unleash-client';
+import { createMemo, type Memo } from '../router/core/memo.ts';
 import type { Clock, FlagReader, FlagShare, Log } from '../router/core/ports.ts';
 import type { Answer, FlagIntent } from '../router/core/types.ts';
 import { type ClientCounts, createClient, type LocalFlags, type Source } from './client.ts';
 import { contextOf, propertyFaults } from './context.ts';
 import { serveFlag, shadowFlag, shareOf } from './names.ts';
 import type { FlagFeed } from './push.ts';
-import type { FlagTable } from './table.ts';
+import type { Definition, FlagTable } from './table.ts';
 import { systemTimer, type Timer } from './timer.ts';
 import { type Fault, isLoopback, parseFlagUrl } from './url.ts';
 
+/** Units whose flags are remembered per group, about twice as many at most. */
+const UNITS_REMEMBERED = 8_192;
+const GROUPS_MAX = 1_000;
 const REFRESH_MS = 1000;
 const REFRESH_MIN_MS = 250;
 const REFRESH_MAX_MS = 15_000;
@@ -82,6 +86,24 @@ export function createReader(deps: ReaderDeps): RunningReader {
   const { properties = [], withoutUnit = 'unknown' } = deps;
   const client = createClient({ source, environment, backupDir, clock, log, timer, random });
   let evaluationFailures = 0;
+  const known = new Map<string, Evaluations>();
+
+  /** What is remembered of a group, as long as its two flags are the same objects: a new table brings new ones. */
+  function evaluationsOf(group: string): Evaluations {
+    const before = known.get(group);
+    const serveName = before?.serveName ?? serveFlag(group);
+    const shadowName = before?.shadowName ?? shadowFlag(group);
+    const serve = client.definition(serveName);
+    const shadow = client.definition(shadowName);
+    if (before !== undefined && before.serve === serve && before.shadow === shadow) return before;
+    // In our shape an answer depends on the unit alone: not on the time, on chance or on other properties.
+    const pure = typeof shareOf(serve) === 'number' && typeof shareOf(shadow) === 'number';
+    const intents = pure ? createMemo<FlagIntent>(UNITS_REMEMBERED) : null;
+    const made = { serveName, shadowName, serve, shadow, intents };
+    if (known.size >= GROUPS_MAX) known.clear();
+    known.set(group, made);
+    return made;
+  }
 
   function answer(name: string, context: Context): Answer {
     try {
@@ -95,23 +117,35 @@ export function createReader(deps: ReaderDeps): RunningReader {
   }
 
   /** The SDK is not asked about a flag it does not know: it would count, and warn about, each call. */
-  function known(name: string, context: Context): Answer {
-    return client.definition(name) === undefined ? 'unknown' : answer(name, context);
+  function evaluate(definition: Definition | undefined, name: string, context: Context): Answer {
+    return definition === undefined ? 'unknown' : answer(name, context);
+  }
+
+  function intentOf(of: Evaluations, context: Context): FlagIntent {
+    const serve = evaluate(of.serve, of.serveName, context);
+    const shadow = evaluate(of.shadow, of.shadowName, context);
+    return { serve, shadow, cause: serve === 'unknown' ? 'missing' : 'flag' };
   }
 
   return {
     read(group, subject): FlagIntent {
       if (!client.hasData()) return NO_DATA;
       const { unit, requestId } = subject;
+      const of = evaluationsOf(group);
       if (unit === null) {
         if (withoutUnit === 'unknown') return NO_UNIT;
         const context = contextOf(keyOf(requestId), subject.properties, properties);
-        return { serve: 'unknown', shadow: known(shadowFlag(group), context), cause: 'no-unit' };
+        return { serve: 'unknown', shadow: evaluate(of.shadow, of.shadowName, context), cause: 'no-unit' };
       }
-      const context = contextOf(unit, subject.properties, properties);
-      const serve = known(serveFlag(group), context);
-      const shadow = known(shadowFlag(group), context);
-      return { serve, shadow, cause: serve === 'unknown' ? 'missing' : 'flag' };
+      const before = of.intents?.get(unit);
+      if (before !== undefined) {
+        client.count(of.serveName, before.serve === 'on');
+        client.count(of.shadowName, before.shadow === 'on');
+        return before;
+      }
+      const intent = intentOf(of, contextOf(unit, subject.properties, properties));
+      if (intent.serve !== 'unknown' && intent.shadow !== 'unknown') of.intents?.set(unit, intent);
+      return intent;
     },
     intent: (group) => ({
       serve: seenShare(client.definition(serveFlag(group))),
@@ -124,6 +158,16 @@ export function createReader(deps: ReaderDeps): RunningReader {
     counts: () => ({ ...client.counts(), evaluationFailures }),
     table: client.table,
   };
+}
+
+/** What was evaluated under one pair of flags. */
+interface Evaluations {
+  readonly serveName: string;
+  readonly shadowName: string;
+  readonly serve: Definition | undefined;
+  readonly shadow: Definition | undefined;
+  /** By unit; null: the answer may depend on more than the unit. */
+  readonly intents: Memo<FlagIntent> | null;
 }
 
 const NO_DATA: FlagIntent = { serve: 'unknown', shadow: 'unknown', cause: 'no-data' };
