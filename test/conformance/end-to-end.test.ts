@@ -5,7 +5,7 @@ import { ON_LINUX, peakBytesOf, socketsOf } from '../helpers/process-use.ts';
 import { eventually } from '../helpers/world.ts';
 import { corpusSeeds, foundSeeds, type Seed } from '../http1/corpus.ts';
 import { mutants } from '../http1/mutants.ts';
-import { answerReader, readRequests } from '../http1/reading.ts';
+import { answerReader, type Reading, readRequests } from '../http1/reading.ts';
 import { seenByCareless, seenByNode, sentOn } from './lenient.ts';
 import { type Behaviour, echoBody, echoOf, type Recorded, recordingUpstream } from './recording-upstream.ts';
 import { readStrictly, type StrictReading, valuesIn } from './strict-messages.ts';
@@ -179,16 +179,21 @@ describe.runIf(ON_LINUX)('mutants of answers', () => {
     const held = new Map<number, () => void>();
     const released = new Set<number>();
     const { upstream, fig } = await world(({ target }, socket) => {
-      const [, n] = /^\/mutant\/(\d+)$/.exec(target) ?? [];
-      if (n === undefined) return null;
-      const bytes = answers[Number(n)]?.bytes ?? '';
+      const n = Number(/^\/mutant\/(\d+)$/.exec(target)?.[1] ?? -1);
+      const answer = answers[n];
+      if (answer === undefined) return null;
+      // Before the end: what came later than that, behind the next request, nobody could tell from its answer.
+      const { consumed } = readAnswer(answer);
+      const at = n % 3 === 0 && consumed > 0 ? (n * 31) % consumed : answer.bytes.length;
+      const second = answer.bytes.slice(at);
       // One half ends at once, the other half when the client still has no answer.
-      if (Number(n) % 2 === 0 || released.has(Number(n))) {
-        socket.end(bytes, 'latin1');
-        return '';
-      }
-      held.set(Number(n), () => socket.end());
-      return bytes;
+      const endsNow = n % 2 === 0 || released.has(n);
+      if (!endsNow) held.set(n, () => socket.end());
+      setImmediate(() => {
+        if (endsNow) socket.end(second, 'latin1');
+        else if (second !== '') socket.write(second, 'latin1');
+      });
+      return answer.bytes.slice(0, at);
     });
     await victim(fig.port, 'GET', 0);
     const before = socketsOf(fig.pid) - upstream.open();
@@ -221,14 +226,17 @@ describe.runIf(ON_LINUX)('mutants of answers', () => {
   });
 });
 
+function readAnswer({ method, bytes }: Seed): Reading {
+  return answerReader(method, true)([Buffer.from(bytes, 'latin1')]);
+}
+
 /** `echo`: the body of the answer to the request behind, if that was answered at all. */
-function answerFault({ method, bytes }: Seed, echo: string, heard: string): string | null {
-  const read = answerReader(method, true)([Buffer.from(bytes, 'latin1')]);
-  const own = read.messages.at(-1);
+function answerFault(seed: Seed, echo: string, heard: string): string | null {
+  const own = readAnswer(seed).messages.at(-1);
   const { messages, rest, fault } = readStrictly(
     heard,
     'answer',
-    (head) => method === 'HEAD' && valuesIn(head, 'x-client').length === 0,
+    (head) => seed.method === 'HEAD' && valuesIn(head, 'x-client').length === 0,
   );
   if (fault !== null) return fault;
   const [first, second, third] = messages.filter(({ start }) => !start[0].startsWith('1'));
