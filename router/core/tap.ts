@@ -8,10 +8,15 @@ export interface Budget {
   usedBytes(): number;
   /** Copies that were given up because the memory was full. */
   refusals(): number;
+  /** A copy that keeps nothing else alive for long. */
+  copy(bytes: Uint8Array): Uint8Array;
 }
 
-/** A budget of `bytesMax` bytes. */
-export function createBudget(bytesMax: number): Budget {
+/** A budget of `bytesMax` bytes. `copy`: how the runtime copies small pieces best. */
+export function createBudget(
+  bytesMax: number,
+  copy: Budget['copy'] = (bytes) => new Uint8Array(bytes),
+): Budget {
   let used = 0;
   let refused = 0;
   return {
@@ -28,6 +33,7 @@ export function createBudget(bytesMax: number): Budget {
     },
     usedBytes: () => used,
     refusals: () => refused,
+    copy,
   };
 }
 
@@ -74,7 +80,7 @@ export function createTap(bytesMax: number, budget: Budget): Tap {
       else {
         held += bytes.length;
         // A kept slice would pin the whole read buffer it belongs to.
-        pieces.push(new Uint8Array(bytes));
+        pieces.push(budget.copy(bytes));
       }
     },
     giveUp,

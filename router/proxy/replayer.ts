@@ -1,8 +1,7 @@
 /** Copies, sent over the engine's own connections but in pools of their own: they never take one of a primary. */
 import type { AnswerHead } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
-import { shadowFields } from '../core/headers.ts';
-import { rewriteLocationFields } from '../core/location.ts';
+import { answerFields, shadowFields } from '../core/headers.ts';
 import type { Clock, Log, Replayed, Replayer } from '../core/ports.ts';
 import { createRoster, type Roster } from '../core/roster.ts';
 import type { Fields, ShadowJob } from '../core/types.ts';
@@ -222,7 +221,7 @@ class Copy implements Served {
     const { target, publicOrigin } = this.#job;
     const { status } = this.#head;
     // As a client behind this target would have received it.
-    const fields = rewriteLocationFields(this.#head.fields, status, target.rewriteLocation, publicOrigin);
+    const fields = answerFields(status, this.#head.fields, target, publicOrigin);
     const [only] = this.#chunks;
     const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
     this.#finish({ kind: 'answer', answer: { status, fields, body, truncated }, oversize });
