@@ -53,7 +53,7 @@ export function createMount(deps: DataPlaneDeps, given: Partial<MountOptions> = 
   const proxy = createProxy();
   const agents = createAgents(deps.clock, options);
   const accounts = createAccounts(
-    { ...deps, later: setImmediate },
+    { ...deps, later: setImmediate, copy: Buffer.from },
     { shadowBytesMax: options.shadowBytesMax, retryShare: RETRY_SHARE },
   );
   const responses = createRoster<ServerResponse>();

@@ -73,10 +73,14 @@ const COMPLAIN_EVERY_MS = 1_000;
 
 /** `later` runs a task in a tick of its own; `retryShare`: retries as a share of requests, 0-1. */
 export function createAccounts(
-  deps: Pick<DataPlaneDeps, 'shadow' | 'recorder' | 'clock' | 'log'> & { later(task: () => void): void },
+  deps: Pick<DataPlaneDeps, 'shadow' | 'recorder' | 'clock' | 'log'> & {
+    later(task: () => void): void;
+    /** How the runtime copies small pieces best. */
+    copy(bytes: Uint8Array): Uint8Array;
+  },
   limits: { readonly shadowBytesMax: number; readonly retryShare: number },
 ): Accounts {
-  const budget: Budget = createBudget(limits.shadowBytesMax);
+  const budget: Budget = createBudget(limits.shadowBytesMax, deps.copy);
   const complain = createComplaints(deps.clock, deps.log, COMPLAIN_EVERY_MS);
   const serviceInFlight = new Map<string, number>();
   let retries = 0;

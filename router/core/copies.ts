@@ -1,7 +1,7 @@
 import { contentLength } from './admit.ts';
 import type { Choice } from './choose.ts';
 import type { ErrorCode } from './errors.ts';
-import { shadowFields, valuesOf } from './headers.ts';
+import { valuesOf } from './headers.ts';
 import { type Budget, createTap } from './tap.ts';
 import type { Admitted, Fields, Group, Route, ShadowJob, Side, SkipReason, Target } from './types.ts';
 
@@ -72,7 +72,7 @@ export function createCopies(plan: CopyPlan, budget: Budget): Copies {
         target: plan.other,
         primaryTarget: plan.choice.target,
         publicOrigin: plan.publicOrigin,
-        request: { method, target, fields: shadowFields(plan.sent), body: requestBody },
+        request: { method, target, fields: plan.sent, body: requestBody },
         answer: { status, fields, body: answerBody, truncated: false },
         durationMs: end.durationMs,
       };

@@ -9,10 +9,15 @@ export interface Budget {
   usedBytes(): number;
   /** Copies that were given up because the memory was full. */
   refusals(): number;
+  /** A copy that keeps nothing else alive for long. */
+  copy(bytes: Uint8Array): Uint8Array;
 }
 
-/** A budget of `bytesMax` bytes. */
-export function createBudget(bytesMax: number): Budget {
+/** A budget of `bytesMax` bytes. `copy`: how the runtime copies small pieces best. */
+export function createBudget(
+  bytesMax: number,
+  copy: Budget['copy'] = (bytes) => new Uint8Array(bytes),
+): Budget {
   let used = 0;
   let refused = 0;
   return {
@@ -29,6 +34,7 @@ export function createBudget(bytesMax: number): Budget {
     },
     usedBytes: () => used,
     refusals: () => refused,
+    copy,
   };
 }
 
@@ -49,13 +55,13 @@ export interface Tap {
 
 /** A copy of at most `bytesMax` bytes out of the shared budget. */
 export function createTap(bytesMax: number, budget: Budget): Tap {
-  let body = createGrowing();
+  let body = createGrowing(budget.copy);
   let closed = false;
   let reason: SkipReason | null = null;
 
   function free(): void {
     budget.give(body.length);
-    body = createGrowing();
+    body = createGrowing(budget.copy);
     closed = true;
   }
 

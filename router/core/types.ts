@@ -224,7 +224,7 @@ export interface ShadowJob {
   readonly request: {
     readonly method: string;
     readonly target: string;
-    /** End-to-end fields as sent to the primary, Host included, without validators, framing and Via. */
+    /** Field lines as sent to the primary; what of them a copy carries is the replayer's to choose. */
     readonly fields: Fields;
     readonly body: Uint8Array;
   };

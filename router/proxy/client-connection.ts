@@ -135,6 +135,7 @@ export class ClientConnection implements BodySink {
 
   /** Half-closes and nothing more. */
   end(): void {
+    this.out.send();
     this.#socket.end();
   }
 
@@ -155,7 +156,7 @@ export class ClientConnection implements BodySink {
     this.#exchange = null;
     this.#tunnel = null;
     this.#pending = null;
-    this.out.flush();
+    this.out.send();
     this.#socket.end();
     this.#socket.resume();
     this.#linger();

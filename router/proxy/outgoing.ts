@@ -4,6 +4,20 @@ import { chunkLine } from '../http1/serialise.ts';
 /** Up to here a slice is copied into the text it travels with: one write costs more than the copy. */
 export const COPIED_BYTES = 16_384;
 
+/** Those that have something to send in this turn of the event loop. */
+let sending: Outgoing[] = [];
+
+/**
+ * All small writes of one turn of the event loop go out together, when the sockets that were ready have been read.
+ * Nothing waits for a later turn; but a peer that slept is woken once for what one turn has for it, and the next
+ * event of ours does not wait for the kernel to wake it (a tenth to a seventh of all time, measured).
+ */
+function sendAll(): void {
+  const all = sending;
+  sending = [];
+  for (const out of all) out.send();
+}
+
 /**
  * What goes out on a socket in one tick: head, chunk lines and small slices become one write, larger slices are
  * handed on as they are and must stay as they are until `flush` says true or the socket drains. The socket's high
@@ -18,6 +32,7 @@ export class Outgoing {
   #chunk = '';
   readonly #spent: Buffer[] = [];
   readonly #copies: boolean;
+  #listed = false;
 
   /**
    * `borrowed`: whoever hands large slices over fills them again as soon as it may, so that a socket which would take
@@ -33,10 +48,7 @@ export class Outgoing {
     this.#held += text;
   }
 
-  /**
-   * Data of a chunked body. What comes of it in one tick is one chunk, however small the pieces: a flood of tiny
-   * chunks ends here.
-   */
+  /** Data of a chunked body. What comes of it in one tick is one chunk: a flood of tiny chunks ends here. */
   chunked(bytes: Buffer, from: number, to: number): void {
     if (to - from <= COPIED_BYTES) this.#chunk += bytes.toString('latin1', from, to);
     else {
@@ -56,7 +68,7 @@ export class Outgoing {
     if (this.#held === '') this.#socket.write(slice);
     else {
       this.#socket.cork();
-      this.flush();
+      this.send();
       this.#socket.write(slice);
       this.#socket.uncork();
     }
@@ -79,15 +91,32 @@ export class Outgoing {
     this.#spent.length = 0;
   }
 
-  /** Hands over what is held. False: the socket has enough, wait for its `drain`. */
+  /** What is held leaves in this turn of the event loop. False: the socket has enough, wait for its `drain`. */
   flush(): boolean {
-    this.#closeChunk();
-    if (this.#held !== '') {
-      const text = this.#held;
-      this.#held = '';
-      this.#socket.write(text, 'latin1');
+    if (this.#holds && !this.#listed) {
+      this.#listed = true;
+      sending.push(this);
+      if (sending.length === 1) setImmediate(sendAll);
     }
     return !this.#socket.writableNeedDrain;
+  }
+
+  /** What is held leaves now. */
+  send(): void {
+    this.#closeChunk();
+    const text = this.#held;
+    this.#held = '';
+    this.#listed = false;
+    if (text !== '' && this.#socket.writable) this.#socket.write(text, 'latin1');
+  }
+
+  /** Everything is with the kernel. */
+  get empty(): boolean {
+    return !this.#holds && this.#socket.writableLength === 0;
+  }
+
+  get #holds(): boolean {
+    return this.#held !== '' || this.#chunk !== '';
   }
 
   #closeChunk(): void {

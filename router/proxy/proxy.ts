@@ -53,7 +53,7 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   const engine: Engine = {
     deps,
     moment,
-    accounts: createAccounts({ ...deps, later: setImmediate }, given),
+    accounts: createAccounts({ ...deps, later: setImmediate, copy: Buffer.from }, given),
     pools: createPools(moment, () => engine.options),
     clients: createRoster(),
     tunnels: new Set(),

@@ -2,8 +2,7 @@
 import type { AnswerHead } from '../core/answer.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { createGrowing } from '../core/growing.ts';
-import { shadowFields } from '../core/headers.ts';
-import { rewriteLocationFields } from '../core/location.ts';
+import { answerFields, shadowFields } from '../core/headers.ts';
 import type { Clock, Log, Replayed, Replayer } from '../core/ports.ts';
 import { createRoster, type Roster } from '../core/roster.ts';
 import type { Fields, ShadowJob } from '../core/types.ts';
@@ -221,7 +220,7 @@ class Copy implements Served {
     const { target, publicOrigin } = this.#job;
     const { status } = this.#head;
     // As a client behind this target would have received it.
-    const fields = rewriteLocationFields(this.#head.fields, status, target.rewriteLocation, publicOrigin);
+    const fields = answerFields(status, this.#head.fields, target, publicOrigin);
     const body = this.#body.whole();
     this.#finish({ kind: 'answer', answer: { status, fields, body, truncated }, oversize });
   }

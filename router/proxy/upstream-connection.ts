@@ -99,6 +99,7 @@ export class UpstreamConnection implements BodySink {
 
   /** Half-closes: the tunnel's other end has said its last. */
   end(): void {
+    this.out.send();
     this.#socket.end();
   }
 
@@ -226,7 +227,7 @@ export class UpstreamConnection implements BodySink {
   /** The answer is complete. `surplus`: bytes came behind it that nobody asked for. */
   #finish(exchange: Served, surplus: boolean): void {
     const { trailers } = this.#reader;
-    const sent = exchange.requestSent && this.#socket.writableLength === 0;
+    const sent = exchange.requestSent && this.out.empty;
     const reusable = this.#keepAlive && !surplus && !this.#dead && sent;
     this.#exchange = null;
     this.#framing = null;

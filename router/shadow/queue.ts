@@ -95,7 +95,7 @@ export function createQueue(limits: QueueLimits = QUEUE_LIMITS): Queue {
   function refusal(job: ShadowJob, lane: Lane): SkipReason | null {
     const { bodyBytesMax } = job.group.shadowLimits;
     if (job.request.body.length > bodyBytesMax || job.answer.body.length > bodyBytesMax) return 'too-large';
-    return crowding(job.group, lane) ?? (bytes + bytesOf(job) > limits.bytesMax ? 'memory' : null);
+    return crowding(job.group, lane);
   }
 
   return {
@@ -108,10 +108,12 @@ export function createQueue(limits: QueueLimits = QUEUE_LIMITS): Queue {
       if (lane === null) return 'queue-full';
       const reason = refusal(job, lane);
       if (reason !== null) return reason;
+      const size = bytesOf(job);
+      if (bytes + size > limits.bytesMax) return 'memory';
       lane.tokens -= 1;
-      lane.waiting.push({ job, offeredAt: now, bytes: bytesOf(job) });
+      lane.waiting.push({ job, offeredAt: now, bytes: size });
       waiting += 1;
-      bytes += bytesOf(job);
+      bytes += size;
       return null;
     },
     next(now) {
@@ -158,6 +160,11 @@ export function createQueue(limits: QueueLimits = QUEUE_LIMITS): Queue {
 
 /** What a job keeps alive. Header text is counted as one byte per character. */
 function bytesOf({ request, answer }: ShadowJob): number {
-  const text = (fields: readonly string[]) => fields.reduce((sum, field) => sum + field.length, 0);
-  return request.body.length + answer.body.length + text(request.fields) + text(answer.fields);
+  return request.body.length + answer.body.length + charsOf(request.fields) + charsOf(answer.fields);
+}
+
+function charsOf(fields: readonly string[]): number {
+  let chars = 0;
+  for (const text of fields) chars += text.length;
+  return chars;
 }

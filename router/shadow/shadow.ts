@@ -12,7 +12,7 @@ import type {
   Replayer,
   ShadowSink,
 } from '../core/ports.ts';
-import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason, Target } from '../core/types.ts';
+import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
@@ -326,18 +326,15 @@ function orient(
   return { legacy: primary, service: { kind: 'answer', answer: asCompared(answer, job), oversize } };
 }
 
-/** Without what no client receives, or what only says which build answered. */
+/** Without what only says which build answered. */
 function asCompared(answer: Captured, { target, primaryTarget }: ShadowJob): Captured {
-  const dropped = new Set(['alt-svc', ...buildHeaders([target, primaryTarget])]);
+  if (target.buildHeader === null && primaryTarget.buildHeader === null) return answer;
   const fields: string[] = [];
   for (let i = 0; i + 1 < answer.fields.length; i += 2) {
-    const [name = '', value = ''] = answer.fields.slice(i, i + 2);
+    const name = answer.fields[i] ?? '';
     const lower = name.toLowerCase();
-    if (!dropped.has(lower) && !lower.startsWith('fig-')) fields.push(name, value);
+    if (lower !== target.buildHeader && lower !== primaryTarget.buildHeader)
+      fields.push(name, answer.fields[i + 1] ?? '');
   }
   return { ...answer, fields: fields satisfies Fields };
-}
-
-function buildHeaders(targets: readonly Target[]): readonly string[] {
-  return targets.flatMap(({ buildHeader }) => (buildHeader === null ? [] : [buildHeader]));
 }

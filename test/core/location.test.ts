@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
-import { rewriteLocation, rewriteLocationFields } from '../../router/core/location.ts';
+import { answerFields } from '../../router/core/headers.ts';
+import { rewriteLocation } from '../../router/core/location.ts';
+import { PLAIN_TARGET } from '../../router/core/snapshot.ts';
 
 const PAIRS = [
   ['http://127.0.0.1:3000', 'public'],
   ['http://other.internal', 'https://other.example'],
 ] as const;
 const PUBLIC = 'http://shop.example';
+const TARGET = { ...PLAIN_TARGET, rewriteLocation: PAIRS };
 
 test.each([
   ['http://127.0.0.1:3000/orders/1', 'http://shop.example/orders/1'],
@@ -31,7 +34,7 @@ const FIELDS = [
 ];
 
 test.each([201, 301, 302, 307, 308])('on %i only Location and Content-Location are rewritten', (status) => {
-  expect(rewriteLocationFields(FIELDS, status, PAIRS, PUBLIC)).toEqual([
+  expect(answerFields(status, FIELDS, TARGET, PUBLIC)).toEqual([
     'LOCATION',
     'http://shop.example/a',
     'Link',
@@ -42,5 +45,5 @@ test.each([201, 301, 302, 307, 308])('on %i only Location and Content-Location a
 });
 
 test.each([200, 204, 404, 503])('on %i nothing is rewritten', (status) => {
-  expect(rewriteLocationFields(FIELDS, status, PAIRS, PUBLIC)).toBe(FIELDS);
+  expect(answerFields(status, FIELDS, TARGET, PUBLIC)).toEqual(FIELDS);
 });

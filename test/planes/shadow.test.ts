@@ -69,7 +69,7 @@ describe.each(PLANES)('%s', (_name, open) => {
             method: 'GET',
             target: '/x',
             fields: [
-              ...['Host', 'app.test', 'Cookie', 'SID=u1'],
+              ...['Host', 'app.test', 'Cookie', 'SID=u1', 'If-None-Match', '"a"', 'Via', '1.1 fig'],
               ...[
                 'X-Forwarded-For',
                 '127.0.0.1',
