@@ -102,7 +102,7 @@ const unitSource = z.union([
 ]);
 
 const shadow = z.strictObject({
-  perSecondMax: whole(50, 1, 10_000, 'Copies started per second and group, over all workers.'),
+  perSecondMax: whole(50, 1, 100_000, 'Copies started per second and group, over all workers.'),
   inFlightMax: whole(8, 1, 64, 'Copies running at once per group, over all workers.'),
   bodyBytesMax: whole(
     262_144,

@@ -83,6 +83,8 @@ export function createAccounts(
   const budget: Budget = createBudget(limits.shadowBytesMax, deps.copy);
   const complain = createComplaints(deps.clock, deps.log, COMPLAIN_EVERY_MS);
   const serviceInFlight = new Map<string, number>();
+  /** Of this turn of the event loop. */
+  let finished: ShadowJob[] = [];
   let retries = 0;
   let retriesLeft = RETRIES_MAX;
 
@@ -98,15 +100,24 @@ export function createAccounts(
 
   /** After the last byte of the answer, in a tick of its own: a fault of the shadow side finds no exchange to harm. */
   function offerLater(job: ShadowJob): void {
-    deps.later(() => {
-      let skipped: SkipReason | null = 'compare-failed';
-      try {
-        skipped = deps.shadow.offer(job);
-      } catch (error) {
-        deps.log.error('shadow-offer-failed', { error });
-      }
-      eligible(job.group.name, skipped);
-    });
+    finished.push(job);
+    if (finished.length === 1) deps.later(offerAll);
+  }
+
+  function offerAll(): void {
+    const jobs = finished;
+    finished = [];
+    for (const job of jobs) offer(job);
+  }
+
+  function offer(job: ShadowJob): void {
+    let skipped: SkipReason | null = 'compare-failed';
+    try {
+      skipped = deps.shadow.offer(job);
+    } catch (error) {
+      deps.log.error('shadow-offer-failed', { error });
+    }
+    eligible(job.group.name, skipped);
   }
 
   function observe(observation: Observation): void {

@@ -2,7 +2,7 @@ import { contentLength } from './admit.ts';
 import type { Choice } from './choose.ts';
 import type { ErrorCode } from './errors.ts';
 import { valuesOf } from './headers.ts';
-import { type Budget, createTap } from './tap.ts';
+import { type Budget, createBudget, createTap, type Tap } from './tap.ts';
 import type { Admitted, Fields, Group, Route, ShadowJob, Side, SkipReason, Target } from './types.ts';
 
 /** What is copied of one exchange. Whatever goes wrong here ends in a reason, never in the relay. */
@@ -36,10 +36,13 @@ export interface CopyPlan {
   readonly other: Target;
 }
 
+/** Of a request without a body nothing has to be kept. */
+const NO_BODY: Tap = createTap(0, createBudget(0));
+
 /** Copies of at most `bodyBytesMax` of the group's limits, each out of the shared budget. */
 export function createCopies(plan: CopyPlan, budget: Budget): Copies {
   const { bodyBytesMax } = plan.group.shadowLimits;
-  const request = createTap(bodyBytesMax, budget);
+  const request = plan.admitted.hasBody ? createTap(bodyBytesMax, budget) : NO_BODY;
   const answer = createTap(bodyBytesMax, budget);
   let status = 0;
   let fields: Fields = [];

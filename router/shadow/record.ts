@@ -36,6 +36,8 @@ export interface ShadowRecorder {
   dropped(): { readonly causes: number; readonly counts: number; readonly failedFlushes: number };
 }
 
+type Counted = ComparisonCount & { count: number };
+
 interface Tally {
   eligible: number;
   same: number;
@@ -59,7 +61,9 @@ export function createRecorder(deps: {
   readonly log: Log;
 }): ShadowRecorder {
   const tallies = new Map<string, Tally>();
-  const counts = new Map<string, ComparisonCount>();
+  const counts = new Map<string, Counted>();
+  /** The one counted last: mostly the next one is of its kind. */
+  let newest: Counted | null = null;
   const causes = new Map<string, CauseDelta>();
   let droppedCauses = 0;
   let droppedCounts = 0;
@@ -91,15 +95,20 @@ export function createRecorder(deps: {
     reason: SkipReason | null,
     count: number,
   ): void {
+    if (newest !== null && isOf(newest, key, outcome, reason)) {
+      newest.count += count;
+      return;
+    }
     const name = `${nameOf(key)}\n${outcome}\n${reason}`;
     const before = counts.get(name);
     if (before === undefined && counts.size >= COUNTS_MAX) {
       droppedCounts += count;
       return;
     }
+    newest = { ...key, outcome, reason, count: (before?.count ?? 0) + count };
     // Last seen, last in the batch: the store takes the newest build from there.
     counts.delete(name);
-    counts.set(name, { ...key, outcome, reason, count: (before?.count ?? 0) + count });
+    counts.set(name, newest);
   }
 
   /** Skips before a copy have no key to be looked up by; they are many, and join the batch only at its end. */
@@ -161,6 +170,7 @@ export function createRecorder(deps: {
       try {
         deps.store.flush(batch);
         counts.clear();
+        newest = null;
         causes.clear();
         failing = false;
       } catch (error) {
@@ -175,6 +185,23 @@ export function createRecorder(deps: {
     },
     dropped: () => ({ causes: droppedCauses, counts: droppedCounts, failedFlushes }),
   };
+}
+
+function isOf(
+  counted: Counted,
+  key: EvidenceKey,
+  outcome: ComparisonCount['outcome'],
+  reason: SkipReason | null,
+): boolean {
+  return (
+    counted.outcome === outcome &&
+    counted.reason === reason &&
+    counted.route === key.route &&
+    counted.group === key.group &&
+    counted.shadowed === key.shadowed &&
+    counted.build === key.build &&
+    counted.rules === key.rules
+  );
 }
 
 /** No part may have a line end: names come from the configuration, a build from a header field. */
