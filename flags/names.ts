@@ -26,12 +26,17 @@ export interface FlagShape {
 
 /** The flag that assigns units of `group` to the service. `group` must be a group name, never request data. */
 export function serveFlag(group: string): string {
-  return `${FLAG_PREFIX}${group}.serve`;
+  return asKey(`${FLAG_PREFIX}${group}.serve`);
 }
 
 /** The flag that says whose requests of `group` are shadowed. */
 export function shadowFlag(group: string): string {
-  return `${FLAG_PREFIX}${group}.shadow`;
+  return asKey(`${FLAG_PREFIX}${group}.shadow`);
+}
+
+/** The same text in the form in which the engine keeps property names: the SDK looks flags up by it, once per request. */
+function asKey(name: string): string {
+  return Object.keys({ [name]: null })[0] ?? name;
 }
 
 /** Hash seed of the shadow flag: independent of the serve flag's, so that a sample is not a cohort. */

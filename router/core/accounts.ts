@@ -82,7 +82,8 @@ export function createAccounts(
 ): Accounts {
   const budget: Budget = createBudget(limits.shadowBytesMax, deps.copy);
   const complain = createComplaints(deps.clock, deps.log, COMPLAIN_EVERY_MS);
-  const serviceInFlight = new Map<string, number>();
+  /** By group name; a group that was once there stays, so that no request has to make or remove one. */
+  const serviceInFlight = new Map<string, { now: number }>();
   /** Of this turn of the event loop. */
   let finished: ShadowJob[] = [];
   let retries = 0;
@@ -139,9 +140,9 @@ export function createAccounts(
 
   function count(group: Group | null, by: 1 | -1): void {
     if (group === null) return;
-    const next = (serviceInFlight.get(group.name) ?? 0) + by;
-    if (next === 0) serviceInFlight.delete(group.name);
-    else serviceInFlight.set(group.name, next);
+    const running = serviceInFlight.get(group.name);
+    if (running === undefined) serviceInFlight.set(group.name, { now: by });
+    else running.now += by;
   }
 
   return {
@@ -203,7 +204,9 @@ export function createAccounts(
       return true;
     },
     counts: () => ({
-      serviceInFlight,
+      serviceInFlight: new Map(
+        [...serviceInFlight].flatMap(([name, { now }]) => (now === 0 ? [] : [[name, now] as const])),
+      ),
       retries,
       copyBytes: budget.usedBytes(),
       copyRefusals: budget.refusals(),

@@ -126,6 +126,10 @@ export function admit(head: Head, policy: AdmitPolicy): Admission {
 
 const NONE: readonly string[] = [];
 
+function appended(values: readonly string[], value: string): readonly string[] {
+  return values === NONE ? [value] : [...values, value];
+}
+
 function gather(fields: Fields): Seen {
   const seen: Seen = {
     host: NONE,
@@ -146,28 +150,28 @@ function gather(fields: Fields): Seen {
     const value = fields[i + 1] ?? '';
     switch (known.name) {
       case 'host':
-        seen.host = [...seen.host, value];
+        seen.host = appended(seen.host, value);
         break;
       case 'content-length':
-        seen.length = [...seen.length, value];
+        seen.length = appended(seen.length, value);
         break;
       case 'transfer-encoding':
-        seen.coding = [...seen.coding, value];
+        seen.coding = appended(seen.coding, value);
         break;
       case 'via':
-        seen.via = [...seen.via, value];
+        seen.via = appended(seen.via, value);
         break;
       case 'expect':
-        seen.expect = [...seen.expect, value];
+        seen.expect = appended(seen.expect, value);
         break;
       case 'connection':
-        seen.connection = [...seen.connection, value];
+        seen.connection = appended(seen.connection, value);
         break;
       case 'proxy-connection':
         seen.proxyConnection = [...seen.proxyConnection, value];
         break;
       case 'upgrade':
-        seen.upgrade = [...seen.upgrade, value];
+        seen.upgrade = appended(seen.upgrade, value);
         break;
       case 'content_length':
       case 'transfer_encoding':

@@ -108,8 +108,12 @@ function skipOf(end: ExchangeEnd, tapped: SkipReason | null): SkipReason | null 
   return end.outcome.endsWith('_TIMEOUT') ? 'timeout' : 'legacy-failed';
 }
 
+const EVENT_STREAM = 'text/event-stream';
+
 export function isEventStream(fields: Fields): boolean {
-  return valuesOf(fields, 'content-type').some((value) => /^text\/event-stream\b/i.test(value));
+  return valuesOf(fields, 'content-type').some(
+    (value) => value.length >= EVENT_STREAM.length && /^text\/event-stream\b/i.test(value),
+  );
 }
 
 function declaredBytes(fields: Fields): number {

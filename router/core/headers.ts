@@ -117,7 +117,7 @@ export function answerFields(
   fields: Fields,
   target: Pick<Target, 'rewriteLocation' | 'rewriteCookieDomain' | 'rewriteCookiePath'>,
   publicOrigin: string,
-): Fields {
+): string[] {
   const nominated = nominations(fields);
   const located = target.rewriteLocation.length > 0 && (status === 201 || (status >= 300 && status <= 399));
   const baked = target.rewriteCookieDomain.length > 0 || target.rewriteCookiePath.length > 0;

@@ -62,8 +62,11 @@ export function createTally(clock: Pick<Clock, 'now'>): Tally {
         ungrouped += 1;
         return;
       }
-      const group = counts.get(observation.group) ?? noCounts();
-      counts.set(observation.group, group);
+      let group = counts.get(observation.group);
+      if (group === undefined) {
+        group = noCounts();
+        counts.set(observation.group, group);
+      }
       count(group, observation, clock);
     },
     drain() {

@@ -33,12 +33,20 @@ export function cookieValue(fields: Fields, cookie: string): string | null {
   let found: string | null = null;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     if (fields[i]?.length !== 6 || fields[i]?.toLowerCase() !== 'cookie') continue;
-    for (const pair of (fields[i + 1] ?? '').split(';')) {
-      const equals = pair.indexOf('=');
-      if (equals === -1 || pair.slice(0, equals).trim() !== cookie) continue;
-      const value = unquoted(pair.slice(equals + 1).trim());
-      if (found !== null && found !== value) return null;
-      found = value;
+    const line = fields[i + 1] ?? '';
+    for (let from = 0; from < line.length; ) {
+      const semicolon = line.indexOf(';', from);
+      const end = semicolon === -1 ? line.length : semicolon;
+      const equals = line.indexOf('=', from);
+      // Length first: most pairs of a line are not asked for.
+      const named =
+        equals < end && equals - from >= cookie.length && line.slice(from, equals).trim() === cookie;
+      if (named) {
+        const value = unquoted(line.slice(equals + 1, end).trim());
+        if (found !== null && found !== value) return null;
+        found = value;
+      }
+      from = end + 1;
     }
   }
   return found;

@@ -213,7 +213,7 @@ export class Exchange implements Served {
     }
     this.#await();
     if (version === '1.0') return;
-    const fields = [...answerFields(204, head.fields, this.#target, '')];
+    const fields = answerFields(204, head.fields, this.#target, '');
     if (viaResponse) fields.push('Via', `1.${minor} ${viaName}`);
     const { out } = this.#client;
     out.text(answerText(head.status, head.reason, fields));
@@ -234,7 +234,7 @@ export class Exchange implements Served {
     this.#close = this.#closesAfter();
     const publicOrigin =
       this.#target.rewriteLocation.length > 0 ? publicOriginOf(admitted, this.#client) : '';
-    const fields = [...answerFields(status, head.fields, this.#target, publicOrigin)];
+    const fields = answerFields(status, head.fields, this.#target, publicOrigin);
     this.#copies?.answerHead(status, fields.slice());
     this.#answerIdleMs = isEventStream(fields) ? options.streamIdleMs : options.upstreamBodyIdleMs;
     if (options.viaResponse) fields.push('Via', `1.${minor} ${options.viaName}`);
@@ -299,7 +299,7 @@ export class Exchange implements Served {
       this.#failed('FIG_OVERLOADED', false);
       return null;
     }
-    const fields = [...answerFields(204, head.fields, this.#target, '')];
+    const fields = answerFields(204, head.fields, this.#target, '');
     if (options.viaResponse) fields.push('Via', `1.${minor} ${options.viaName}`);
     fields.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
     this.#client.out.text(answerText(101, head.reason, fields));
