@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { chunkLine } from '../http1/serialise.ts';
 
 /** Up to here a slice is copied into the text it travels with: one write costs more than the copy. */
-export const COPIED_BYTES = 16_384;
+export const COPIED_BYTES = 4_096;
 
 /** Those that have something to send in this turn of the event loop. */
 let sending: Outgoing[] = [];

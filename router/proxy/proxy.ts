@@ -69,6 +69,7 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   let drainingSince = Infinity;
   /** Connections that have their refusal and may read it. */
   let turnedAway = 0;
+  let nextComplaintAt = 0;
   let closing: Promise<void> | null = null;
 
   function accept(socket: Socket): void {
@@ -97,6 +98,14 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
       clearTimeout(timer);
       turnedAway -= 1;
     });
+  }
+
+  /** At most once a second: what cannot be accepted comes in floods. */
+  function complainOfListener(error: Error): void {
+    const now = deps.clock.now();
+    if (now < nextComplaintAt) return;
+    nextComplaintAt = now + 1_000;
+    deps.log.warn('listener-failed', { error: error.message });
   }
 
   function tick(): void {
@@ -150,6 +159,8 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   return {
     async listen({ host, port, reusePort }) {
       await bind(server, { host, port, reusePort, backlog: BACKLOG });
+      // EMFILE and the like: the listener lives, whoever could not be accepted tries again.
+      server.on('error', (error) => complainOfListener(error));
       ticker = setInterval(tick, TICK_MS);
       const address = server.address();
       if (address === null || typeof address === 'string') throw new Error('the listener has no port');
@@ -202,8 +213,6 @@ function bind(server: Server, options: net.ListenOptions): Promise<void> {
     server.once('error', reject);
     server.listen(options, () => {
       server.off('error', reject);
-      // EMFILE and the like: the listener lives, whoever could not be accepted tries again.
-      server.on('error', () => undefined);
       resolve();
     });
   });

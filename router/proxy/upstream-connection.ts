@@ -33,6 +33,8 @@ export class UpstreamConnection implements BodySink {
   readonly #reader = new BodyReader('upstream');
   /** What the next read fills. */
   #buffer = SHARED_BUFFER;
+  /** Large slices of this answer, or tunnel, have come. */
+  #streams = false;
   #exchange: Served | null = null;
   #tunnel: Tunnel | null = null;
   /** It counts as one of the pool. A tunnel does not: it may live for days, and there is a limit of its own for it. */
@@ -52,7 +54,7 @@ export class UpstreamConnection implements BodySink {
     this.#pool = pool;
     this.bornAt = now;
     this.#socket = connect(pool.target, {
-      buffer: () => this.#buffer,
+      buffer: () => this.#nextBuffer(),
       received: (bytes) => this.#received(bytes),
     });
     this.out = new Outgoing(this.#socket, false);
@@ -71,7 +73,7 @@ export class UpstreamConnection implements BodySink {
     this.#served += 1;
   }
 
-  /** The exchange was the first one here, or something of its answer has come: nothing about it is stale. */
+  /** It was kept, and nothing of an answer has come: perhaps nobody has read the request. */
   isStale(): boolean {
     return this.#served > 1 && !this.#answered;
   }
@@ -149,8 +151,17 @@ export class UpstreamConnection implements BodySink {
    */
   #own(bytes: Buffer): Buffer {
     if (bytes.length <= COPIED_BYTES || bytes.buffer !== SHARED_BUFFER.buffer) return bytes;
-    this.#buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    this.#streams = true;
     return Buffer.from(bytes);
+  }
+
+  /** An answer that came whole needs none of its own. */
+  #nextBuffer(): Buffer {
+    const goesOn = this.#exchange !== null || this.#tunnel !== null;
+    if (this.#streams && goesOn && this.#buffer === SHARED_BUFFER) {
+      this.#buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    }
+    return this.#buffer;
   }
 
   /** Reads as many messages as have come: interim answers, then the final one. */
@@ -233,6 +244,7 @@ export class UpstreamConnection implements BodySink {
     this.#framing = null;
     // The one of its own may still be on its way to the client.
     this.#buffer = SHARED_BUFFER;
+    this.#streams = false;
     exchange.answerEnd(trailers);
     if (reusable) this.#pool.park(this);
     else this.destroy();
