@@ -48,6 +48,7 @@ type Sent = 'none' | 'length' | 'chunked' | 'close';
  */
 export class Exchange implements Served {
   readonly method: string;
+  readonly uploads: boolean;
   readonly #client: ClientConnection;
   readonly #engine: Engine;
   readonly #given: Given;
@@ -89,6 +90,7 @@ export class Exchange implements Served {
     this.#engine = engine;
     this.#given = given;
     this.method = admitted.method;
+    this.uploads = admitted.hasBody;
     this.#side = choice.decision.side;
     this.#target = choice.target;
     this.#repeatable = isSafe(admitted.method) && !admitted.hasBody && !admitted.upgrade;
@@ -185,6 +187,7 @@ export class Exchange implements Served {
     const { framing, admitted } = this.#given;
     if (framing.kind === 'chunked') upstream.out.text(lastChunk(trailerFields(trailers, admitted.fields)));
     this.#requestSent = true;
+    upstream.uploaded();
     this.requestFlush();
   }
 
@@ -472,6 +475,7 @@ export class Exchange implements Served {
 
   #stopUpload(): void {
     this.#uploadStopped = true;
+    this.#upstream?.uploaded();
     this.#client.resume();
   }
 

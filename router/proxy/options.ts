@@ -70,7 +70,7 @@ export interface ProxyOptions {
   /** From the head of the request to the last byte of the answer; 0 = no limit. */
   readonly totalMs: number;
 
-  /** Connections to one upstream, and requests that wait for one. */
+  /** Connections to one upstream, three quarters of them for uploads, and requests that wait for one. */
   readonly upstreamConnectionsMax: number;
   readonly upstreamQueueMax: number;
   /** An idle upstream connection is closed after this; below the 5 s after which Node's own server closes it. */

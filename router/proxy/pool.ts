@@ -22,6 +22,12 @@ interface Waiting {
   readonly fresh: boolean;
 }
 
+/**
+ * Of all connections, those that uploads may hold at one time: whoever sends a body byte by byte keeps its connection
+ * for as long as it likes, and must not keep everybody else from theirs.
+ */
+const UPLOAD_SHARE = 0.75;
+
 /** A pool that nobody has used for this long, and that holds nothing, is let go. */
 const POOL_UNUSED_MS = 60_000;
 
@@ -40,6 +46,8 @@ export class Pool {
   readonly #waiting: Waiting[] = [];
   #parked: UpstreamConnection[] = [];
   #open = 0;
+  #uploads = 0;
+  #offering = false;
 
   constructor(target: Target, moment: Moment, options: () => PoolOptions) {
     this.target = target;
@@ -63,12 +71,13 @@ export class Pool {
     const options = this.options;
     const { now } = this.moment;
     this.usedAt = now;
-    const idle = fresh ? null : this.#freshest(now, unsafe ? options.unsafeIdleMs : Infinity);
-    if (idle !== null || this.#open < options.upstreamConnectionsMax) this.#give(exchange, idle);
+    const may = this.#admits(exchange);
+    const idle = fresh || !may ? null : this.#freshest(now, unsafe ? options.unsafeIdleMs : Infinity);
+    if (idle !== null || (may && this.#hasRoom)) this.#give(exchange, idle);
     else if (this.#waiting.length < options.upstreamQueueMax) {
       this.#waiting.push({ exchange, fresh });
       // Nobody may use the idle ones instead: one of them makes room.
-      this.#idle.shift()?.destroy();
+      if (may) this.#idle.shift()?.destroy();
     } else return 'UPSTREAM_FULL';
     return null;
   }
@@ -85,7 +94,7 @@ export class Pool {
    */
   park(connection: UpstreamConnection): void {
     this.#parked.push(connection);
-    if (this.#parked.length === 1) setImmediate(() => this.#offer());
+    this.#offerSoon();
   }
 
   /** A connection is gone, or is a tunnel now; its place is free. */
@@ -93,9 +102,18 @@ export class Pool {
     this.#open -= 1;
     const at = this.#idle.lastIndexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
-    if (this.#open >= this.options.upstreamConnectionsMax) return;
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.#give(next.exchange, null);
+    const next = this.#hasRoom ? this.#next() : null;
+    if (next !== null) this.#give(next.exchange, null);
+  }
+
+  /** A connection carries a request whose body is still on its way. */
+  uploadBegan(): void {
+    this.#uploads += 1;
+  }
+
+  uploadEnded(): void {
+    this.#uploads -= 1;
+    if (this.#waiting.length > 0) this.#offerSoon();
   }
 
   /** Closes what has been idle for too long. */
@@ -111,24 +129,59 @@ export class Pool {
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 
+  get #hasRoom(): boolean {
+    return this.#open < this.options.upstreamConnectionsMax;
+  }
+
+  #admits({ uploads }: Served): boolean {
+    return !uploads || this.#uploads < Math.ceil(UPLOAD_SHARE * this.options.upstreamConnectionsMax);
+  }
+
+  #offerSoon(): void {
+    if (this.#offering) return;
+    this.#offering = true;
+    setImmediate(() => this.#offer());
+  }
+
   #offer(): void {
+    this.#offering = false;
     const parked = this.#parked;
     this.#parked = [];
-    const { now } = this.moment;
     for (const connection of parked) {
       if (!connection.isIdle()) continue;
-      const next = this.#waiting[0];
+      const next = this.#next();
+      if (next === null) this.#keep(connection);
       // Whoever waits for a new one gets its place.
-      if (next?.fresh === true) connection.destroy();
-      else if (next !== undefined) {
-        this.#waiting.shift();
-        this.#give(next.exchange, connection);
-      } else {
-        connection.idleSince = now;
-        connection.idleUntil = now + connection.idleMs(this.options.upstreamIdleMs);
-        this.#idle.push(connection);
-      }
+      else if (next.fresh) {
+        this.#waiting.unshift(next);
+        connection.destroy();
+      } else this.#give(next.exchange, connection);
     }
+    while (this.#hasRoom || this.#idle.length > 0) {
+      const next = this.#next();
+      if (next === null) return;
+      const idle = next.fresh ? null : this.#freshest(this.moment.now, this.options.unsafeIdleMs);
+      if (idle === null && !this.#hasRoom) {
+        this.#waiting.unshift(next);
+        this.#idle.shift()?.destroy();
+        return;
+      }
+      this.#give(next.exchange, idle);
+    }
+  }
+
+  #keep(connection: UpstreamConnection): void {
+    const { now } = this.moment;
+    connection.idleSince = now;
+    connection.idleUntil = now + connection.idleMs(this.options.upstreamIdleMs);
+    this.#idle.push(connection);
+  }
+
+  /** Takes the first out of the queue that may have a connection now. */
+  #next(): Waiting | null {
+    if (this.#waiting.length === 0) return null;
+    const at = this.#waiting.findIndex(({ exchange }) => this.#admits(exchange));
+    return at === -1 ? null : (this.#waiting.splice(at, 1)[0] ?? null);
   }
 
   #freshest(now: number, idleMsMax: number): UpstreamConnection | null {

@@ -111,6 +111,7 @@ function hostOf({ target, primaryTarget, publicOrigin }: ShadowJob): string | nu
 class Copy implements Served {
   readonly method: string;
   readonly requestSent = true;
+  readonly uploads = false;
   readonly #job: ShadowJob;
   readonly #log: Log;
   readonly #limits: ReplayLimits;

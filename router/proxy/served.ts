@@ -8,6 +8,8 @@ import type { UpstreamConnection } from './upstream-connection.ts';
 /** Whom an upstream connection serves: it is told everything that comes, in order, until the answer ends or is lost. */
 export interface Served {
   readonly method: string;
+  /** Its body comes from a client, at whatever pace that has. */
+  readonly uploads: boolean;
   /** Every byte of the request has been handed to the connection. */
   readonly requestSent: boolean;
   /** The connection is this one's now; it may still be connecting. */

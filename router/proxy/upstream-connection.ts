@@ -44,6 +44,8 @@ export class UpstreamConnection implements BodySink {
   /** How the body in progress is framed; null while a head is awaited. */
   #framing: AnswerFraming | null = null;
   #served = 0;
+  /** It counts among the pool's uploads. */
+  #uploading = false;
   /** A byte of an answer to the exchange has come. */
   #answered = false;
   #keepAlive = false;
@@ -71,6 +73,17 @@ export class UpstreamConnection implements BodySink {
     this.#exchange = exchange;
     this.#answered = false;
     this.#served += 1;
+    if (exchange.uploads) {
+      this.#uploading = true;
+      this.#pool.uploadBegan();
+    }
+  }
+
+  /** The request has all of its body, or gets no more of it. */
+  uploaded(): void {
+    if (!this.#uploading) return;
+    this.#uploading = false;
+    this.#pool.uploadEnded();
   }
 
   /** It was kept, and nothing of an answer has come: perhaps nobody has read the request. */
@@ -110,6 +123,7 @@ export class UpstreamConnection implements BodySink {
     this.#exchange = null;
     this.#tunnel = null;
     this.#dead = true;
+    this.uploaded();
     this.#socket.destroy();
   }
 

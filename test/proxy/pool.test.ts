@@ -195,6 +195,47 @@ describe('when all connections are taken', () => {
     expect(proxy.observed).toMatchObject([{ outcome: 'UPSTREAM_FULL', served: null }]);
   });
 
+  test('uploads that drip leave a quarter of the connections to everybody else', async () => {
+    const { proxy } = await world((heard) => (heard.start.startsWith('GET') ? ok('got') : ok('taken')), {
+      upstreamConnectionsMax: 4,
+    });
+    const started = 'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n';
+    const slow = Array.from({ length: 4 }, () => rawClient(proxy.port));
+    for (const client of slow) client.send(`${started}h`);
+    await eventually(() => proxy.counts().inFlight === 4);
+    expect(proxy.counts().upstreamConnections).toBe(3);
+    const healthy = rawClient(proxy.port);
+    healthy.send(GET);
+    expect(await healthy.until('got')).toContain('200');
+    for (const client of slow) client.send('i');
+    for (const client of slow) expect(await client.until('taken')).toContain('200');
+  });
+
+  test('an upload that waits for its turn and gets none is a 503', async () => {
+    const { clock, proxy } = await world(() => undefined, { upstreamConnectionsMax: 1, queueWaitMs: 100 });
+    const started = 'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh';
+    rawClient(proxy.port).send(started);
+    await eventually(() => proxy.counts().upstreamConnections === 1);
+    const waiting = rawClient(proxy.port);
+    waiting.send(started);
+    await eventually(() => proxy.counts().inFlight === 2);
+    clock.advance(100);
+    expect(await waiting.until('request')).toContain('503');
+  });
+
+  test('an upload that was cut gives its place back', async () => {
+    const { proxy } = await world((heard) => ok(heard.body), { upstreamConnectionsMax: 2 });
+    const started = 'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n';
+    const slow = [rawClient(proxy.port), rawClient(proxy.port)];
+    for (const client of slow) client.send(`${started}h`);
+    await eventually(() => proxy.counts().inFlight === 2);
+    const waiting = rawClient(proxy.port);
+    waiting.send(`${started}hi`);
+    await eventually(() => proxy.counts().inFlight === 3);
+    for (const client of slow) client.reset();
+    expect(await waiting.until('hi')).toContain('200');
+  });
+
   test('a request beyond the queue is refused at once', async () => {
     const { upstream, proxy } = await world(() => undefined, {
       upstreamConnectionsMax: 1,
