@@ -15,7 +15,8 @@ async function world() {
 }
 
 // http-party/node-http-proxy#180, http-proxy-middleware#40: a body parser has read the body, and the POST hangs
-// for ever at the upstream.
+// for ever at the upstream. The same holes as CVE-2025-32996 and CVE-2025-32997, which came
+// with writing the parsed body out again: here it is never written again, only refused.
 test('a POST whose body a parser has read is an error that says what to do', async () => {
   const { upstream, app, observed } = await world();
   const answer = await supertest(app).post('/x').send({ a: 1 });
