@@ -22,7 +22,6 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   { place: 'router/define-config.ts', ours: ['router/config.ts'], packages: [] },
   { place: 'router/kill-file.ts', ours: [], packages: ['node:'] },
   { place: 'router/mount.ts', ours: ['router/core/', 'router/mount/'], packages: ['node:', 'http-proxy'] },
-  { place: './helpers/mount-server.ts', ours: ['router/mount.ts'], packages: ['node:'] },
   { place: 'router/mount/', ours: ['router/core/'], packages: ['node:'] },
   {
     place: 'router/processes/',
@@ -36,7 +35,6 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
     ],
     packages: ['node:'],
   },
-  { place: 'router/http1/', ours: ['router/core/'], packages: [] },
   { place: 'router/proxy/', ours: ['router/core/', 'router/http1/'], packages: ['node:'] },
   { place: 'router/', ours: ['router/', 'flags/'], packages: ['node:', 'pino'] },
   {

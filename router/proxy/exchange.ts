@@ -262,11 +262,8 @@ export class Exchange implements Served {
   /** What has come of the answer in this tick leaves: nothing is held back for more. */
   answerFlush(): void {
     if (this.#phase !== 'relay') return;
-    if (this.#client.out.flush()) this.#await();
-    else {
-      this.#upstream?.pause();
-      this.#await();
-    }
+    if (!this.#client.out.flush()) this.#upstream?.pause();
+    this.#await();
   }
 
   /** The whole answer has come; the connection it came on is no longer ours. */
