@@ -264,6 +264,7 @@ async function assemble(
           defaultHost: new URL(routing.get().legacy.origin).host,
           strict: true,
         },
+        folding: proxy,
       }),
     causes(group) {
       planes.flush();

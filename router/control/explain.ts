@@ -1,5 +1,5 @@
 import { type AdmitPolicy, admit } from '../core/admit.ts';
-import { routesAgree } from '../core/agree.ts';
+import { type Folding, mayGoToLegacy, readingsOf } from '../core/agree.ts';
 import { type ChooseDeps, choose } from '../core/choose.ts';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { FlagReader } from '../core/ports.ts';
@@ -10,6 +10,8 @@ import type { ExplainRequest, Explanation } from './api.ts';
 export interface ExplainDeps extends ChooseDeps {
   readonly flags: Pick<FlagReader, 'read' | 'intent'>;
   readonly policy: AdmitPolicy;
+  /** What the servers behind us fold together. */
+  readonly folding: Folding;
 }
 
 /** What the data plane would do with a request, by the same functions, without sending anything. */
@@ -24,9 +26,10 @@ export function explain(snapshot: Snapshot, request: ExplainRequest, deps: Expla
   );
   if (!admission.ok) return refusal(snapshot, admission.code);
   const { admitted } = admission;
-  if (!routesAgree(snapshot.table, admitted.method, admitted.path))
-    return refusal(snapshot, 'CLIENT_PATH_AMBIGUOUS');
-  const chosen = choose(snapshot, admitted, 'explain', deps);
+  const readings = readingsOf(snapshot.table, admitted.method, admitted.path, deps.folding);
+  const ungrouped = readings !== 'agreed' && mayGoToLegacy(readings, snapshot);
+  if (readings !== 'agreed' && !ungrouped) return refusal(snapshot, 'CLIENT_PATH_AMBIGUOUS');
+  const chosen = choose(snapshot, admitted, 'explain', deps, ungrouped);
   const { route, group, unit, position, intent, decision } = chosen;
   return {
     refused: null,

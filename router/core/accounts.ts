@@ -55,7 +55,16 @@ export interface Accounts {
   answered(method: string, outcome: 'OK' | ErrorCode, status: number, durationMs: number): void;
   /** Takes one retry out of the budget. */
   mayRetry(): boolean;
+  /** Other limits, for what begins from now on. */
+  reconfigure(limits: AccountLimits): void;
   counts(): AccountCounts;
+}
+
+export interface AccountLimits {
+  /** Memory of all copies in the making. */
+  readonly shadowBytesMax: number;
+  /** Retries as a share of requests, 0-1. */
+  readonly retryShare: number;
 }
 
 export interface AccountCounts {
@@ -71,15 +80,16 @@ export interface AccountCounts {
 const RETRIES_MAX = 10;
 const COMPLAIN_EVERY_MS = 1_000;
 
-/** `later` runs a task in a tick of its own; `retryShare`: retries as a share of requests, 0-1. */
+/** `later` runs a task in a tick of its own. */
 export function createAccounts(
   deps: Pick<DataPlaneDeps, 'shadow' | 'recorder' | 'clock' | 'log'> & {
     later(task: () => void): void;
     /** How the runtime copies small pieces best. */
     copy(bytes: Uint8Array): Uint8Array;
   },
-  limits: { readonly shadowBytesMax: number; readonly retryShare: number },
+  given: AccountLimits,
 ): Accounts {
+  let limits = given;
   const budget: Budget = createBudget(limits.shadowBytesMax, deps.copy);
   const complain = createComplaints(deps.clock, deps.log, COMPLAIN_EVERY_MS);
   /** By group name; a group that was once there stays, so that no request has to make or remove one. */
@@ -202,6 +212,10 @@ export function createAccounts(
       retriesLeft -= 1;
       retries += 1;
       return true;
+    },
+    reconfigure(next) {
+      limits = next;
+      budget.resize(next.shadowBytesMax);
     },
     counts: () => ({
       serviceInFlight: new Map(

@@ -1,5 +1,5 @@
 import { foldCase, match } from './match.ts';
-import type { RouteTable } from './types.ts';
+import type { RouteTable, Snapshot } from './types.ts';
 
 /** A path without any of these has one reading only. */
 const AMBIGUOUS = /[%\\;]|\/\/|\/\./;
@@ -58,6 +58,17 @@ export function readingsOf(
 
 export function routesAgree(table: RouteTable, method: string, path: string, folding?: Folding): boolean {
   return readingsOf(table, method, path, folding) === 'agreed';
+}
+
+/** Whether every group that some reading selects leaves such paths to legacy. */
+export function mayGoToLegacy(
+  groups: ReadonlySet<string | null>,
+  snapshot: Pick<Snapshot, 'groups'>,
+): boolean {
+  for (const name of groups) {
+    if (name !== null && snapshot.groups.get(name)?.forwarding.onDisagree !== 'legacy') return false;
+  }
+  return true;
 }
 
 function groupOf(table: RouteTable, method: string, path: string): string | null {

@@ -9,6 +9,8 @@ export interface Budget {
   usedBytes(): number;
   /** Copies that were given up because the memory was full. */
   refusals(): number;
+  /** Another size, for what is taken from now on. */
+  resize(bytesMax: number): void;
   /** A copy that keeps nothing else alive for long. */
   copy(bytes: Uint8Array): Uint8Array;
 }
@@ -18,11 +20,12 @@ export function createBudget(
   bytesMax: number,
   copy: Budget['copy'] = (bytes) => new Uint8Array(bytes),
 ): Budget {
+  let max = bytesMax;
   let used = 0;
   let refused = 0;
   return {
     take(bytes) {
-      if (used + bytes > bytesMax) {
+      if (used + bytes > max) {
         refused += 1;
         return false;
       }
@@ -34,6 +37,9 @@ export function createBudget(
     },
     usedBytes: () => used,
     refusals: () => refused,
+    resize(bytesMax) {
+      max = bytesMax;
+    },
     copy,
   };
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { isWithin, plainAddress } from '../core/address.ts';
 import { type AdmitPolicy, admit, type Framing, type Head, isLastHop } from '../core/admit.ts';
-import { readingsOf } from '../core/agree.ts';
+import { mayGoToLegacy, readingsOf } from '../core/agree.ts';
 import { choose } from '../core/choose.ts';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import { receivedRequestId } from '../core/headers.ts';
@@ -31,7 +31,6 @@ const HEAD_GUESS_BYTES = 2_048;
 export class ClientConnection implements BodySink {
   readonly out: Outgoing;
   readonly peer: string;
-  readonly peerTrusted: boolean;
   readonly scheme: 'http' | 'https';
 
   readonly #engine: Engine;
@@ -53,6 +52,8 @@ export class ClientConnection implements BodySink {
   #dueAt = Infinity;
   #due: Due = 'close';
   #activeAt: number;
+  #judgedBy: Engine['trusted'] | null = null;
+  #peerTrusted = false;
 
   constructor(socket: Socket, engine: Engine) {
     this.#engine = engine;
@@ -60,7 +61,6 @@ export class ClientConnection implements BodySink {
     this.#leave = engine.clients.enter(this);
     this.out = new Outgoing(socket, true);
     this.peer = plainAddress(socket.remoteAddress ?? '');
-    this.peerTrusted = isWithin(this.peer, engine.trusted);
     this.scheme = 'encrypted' in socket ? 'https' : 'http';
     engine.moment.begin();
     this.#activeAt = engine.moment.now;
@@ -74,6 +74,16 @@ export class ClientConnection implements BodySink {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#closed());
     this.arm(engine.options.clientIdleMs, 'close');
+  }
+
+  /** By the proxies that are trusted now: a reload holds for connections that were there before. */
+  get peerTrusted(): boolean {
+    const { trusted } = this.#engine;
+    if (this.#judgedBy !== trusted) {
+      this.#judgedBy = trusted;
+      this.#peerTrusted = isWithin(this.peer, trusted);
+    }
+    return this.#peerTrusted;
   }
 
   get idle(): boolean {
@@ -326,7 +336,7 @@ export class ClientConnection implements BodySink {
     this.#exchange = new Exchange(this, engine, given);
     this.#exchange.start();
     // A body that came with its head leaves with it, in one write.
-    if (rest === null) this.#exchange?.requestFlush();
+    if (rest === null && admitted.hasBody) this.#exchange?.requestFlush();
   }
 
   #overLimit(admitted: Admitted, framing: Framing, bodyMax: number): ErrorCode | null {
@@ -449,12 +459,4 @@ export class ClientConnection implements BodySink {
     this.#tunnel = null;
     this.#pending = null;
   }
-}
-
-/** Whether every group that some reading selects leaves such paths to legacy. */
-function mayGoToLegacy(groups: ReadonlySet<string | null>, snapshot: Snapshot): boolean {
-  for (const name of groups) {
-    if (name !== null && snapshot.groups.get(name)?.forwarding.onDisagree !== 'legacy') return false;
-  }
-  return true;
 }

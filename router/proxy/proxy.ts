@@ -63,7 +63,8 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
     inFlight: 0,
     date: createDate(deps.clock.wall),
   };
-  const server = given.tls === null ? createPlain(accept) : createSecure(given.tls, accept);
+  const server =
+    given.tls === null ? createPlain(accept) : createSecure(given.tls, given.clientHeadMs, accept);
   let ticker: NodeJS.Timeout | undefined;
   let drained: (() => void) | null = null;
   let drainingSince = Infinity;
@@ -81,14 +82,14 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
   function turnAway(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     engine.accounts.answered('', 'FIG_OVERLOADED', ERRORS.FIG_OVERLOADED.status, 0);
-    const given = {
+    const refusal = {
       requestId: deps.nextId(),
       date: engine.date(),
       close: true,
       bodyless: false,
-      errorCode: false,
+      errorCode: engine.options.errorCode,
     };
-    socket.end(errorAnswer('FIG_OVERLOADED', given), 'latin1');
+    socket.end(errorAnswer('FIG_OVERLOADED', refusal), 'latin1');
     // Bytes that nobody reads would make the end a reset, which erases the answer.
     socket.resume();
     turnedAway += 1;
@@ -170,6 +171,7 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
       const trusted = options.trustedProxies.map(cidr);
       if (options.tls !== null && server instanceof tls.Server) server.setSecureContext(options.tls);
       engine.options = options;
+      engine.accounts.reconfigure(options);
       engine.trusted = trusted;
     },
     counts: () => ({
@@ -192,6 +194,7 @@ function createPlain(accept: (socket: Socket) => void): Server {
 
 function createSecure(
   material: { readonly cert: string; readonly key: string },
+  handshakeMs: number,
   accept: (socket: Socket) => void,
 ): Server {
   const server = tls.createServer(
@@ -200,7 +203,7 @@ function createSecure(
       allowHalfOpen: true,
       noDelay: true,
       ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: 10_000,
+      handshakeTimeout: handshakeMs,
     },
     accept,
   );

@@ -48,6 +48,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
         flags: reader,
         keyOf,
         policy: { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test', hosts: [], strict: false },
+        folding: { caseFold: false, trailingDots: false },
       }),
     causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
     cause: () => null,

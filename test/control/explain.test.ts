@@ -9,7 +9,12 @@ import { keyOf } from '../helpers/neighbours.ts';
 const POLICY = { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test', hosts: [], strict: false };
 
 function explained(plane: ControlPlane, method: string, target: string, headers: [string, string][] = []) {
-  const deps = { flags: plane.flags.reader, keyOf, policy: POLICY };
+  const deps = {
+    flags: plane.flags.reader,
+    keyOf,
+    policy: POLICY,
+    folding: { caseFold: true, trailingDots: false },
+  };
   return explain(plane.routing.get(), { method, target, headers }, deps);
 }
 
@@ -66,6 +71,11 @@ describe('an explanation', () => {
     const said = explained(await canary(10), 'GET', '/orders/1', [['X-User', 'ana@shop.test']]);
     expect(said.unit).toMatchObject({ key: keyOf('ana@shop.test'), source: 'header x-user' });
     expect(JSON.stringify(said)).not.toContain('ana@');
+  });
+
+  test('folds paths as the front door is told to', async () => {
+    const said = explained(await canary(10), 'GET', '/ORDERS/1');
+    expect(said).toMatchObject({ refused: { code: 'CLIENT_PATH_AMBIGUOUS' } });
   });
 
   test('without a unit says where it was looked for', async () => {

@@ -76,3 +76,12 @@ test('however a body is cut, the copy is the body or nothing, and the budget is 
   });
   fc.assert(property, { seed: 20260101, numRuns: 300 });
 });
+
+test('another size counts for what is taken from then on', () => {
+  const budget = createBudget(10);
+  expect(budget.take(8)).toBe(true);
+  budget.resize(4);
+  expect(budget.take(1)).toBe(false);
+  budget.give(8);
+  expect([budget.take(4), budget.take(1)]).toEqual([true, false]);
+});

@@ -152,3 +152,20 @@ test('new options are for what begins from then on', async () => {
   expect(values(second, 'via')).toEqual(['1.1 other']);
   expect(values(second, 'x-request-id')).toEqual([]);
 });
+
+test('whom a reload no longer trusts is not believed any more, on a kept connection either', async () => {
+  const upstream = await rawUpstream(ok('x'));
+  const proxy = await proxied({
+    snapshot: snapshotOf(upstream.origin),
+    options: { trustedProxies: ['127.0.0.1/32'] },
+  });
+  const client = rawClient(proxy.port);
+  const ask = async (n: number) => {
+    client.send('GET /x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n');
+    await proxy.ended(n);
+    return values(await upstream.request(n), 'x-forwarded-for');
+  };
+  expect(await ask(1)).toEqual(['9.9.9.9, 127.0.0.1']);
+  proxy.reconfigure({ trustedProxies: [] });
+  expect(await ask(2)).toEqual(['127.0.0.1']);
+});
