@@ -104,7 +104,7 @@ test('at the deadline the rest is cut, and everybody who waits for the end hears
   let ends = 0;
   const both = [proxy.proxy.drain(), proxy.proxy.drain()].map((end) => end.then(() => (ends += 1)));
   clock.advance(29_000);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await clock.looked();
   expect(ends).toBe(0);
   clock.advance(1_000);
   await Promise.all(both);

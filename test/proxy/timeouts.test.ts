@@ -44,15 +44,15 @@ async function stage(
   return { clock, proxy, upstream, client: rawClient(proxy.port) };
 }
 
-/** A look at the deadlines has certainly come and gone. */
-function look(): Promise<void> {
+/** Whatever the two kernels hold of a stream that nobody reads is full: no event says so. */
+function filled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 300));
 }
 
 /** Nothing ends while a ms is missing; everything does when it is there. */
 async function expires(at: Stage, ms: number, code: ErrorCode): Promise<void> {
   at.clock.advance(ms - 1);
-  await look();
+  await at.clock.looked();
   expect(at.proxy.observed).toEqual([]);
   at.clock.advance(1);
   expect(await at.proxy.ended(1)).toMatchObject([{ outcome: code }]);
@@ -63,10 +63,10 @@ describe('what is waited for has an end', () => {
     const at = await stage(ok('x'));
     at.client.send('GET / HT');
     await eventually(() => at.proxy.counts().connections === 1);
-    await look();
+    await at.clock.looked();
     at.clock.advance(9_999);
     at.client.send('TP/1.1\r\n');
-    await look();
+    await at.clock.looked();
     expect(at.client.text()).toBe('');
     at.clock.advance(1);
     const answer = parseMessage(await at.client.closed());
@@ -87,7 +87,7 @@ describe('what is waited for has an end', () => {
     at.client.send(GET);
     await at.client.until('200 OK');
     at.clock.advance(64_999);
-    await look();
+    await at.clock.looked();
     at.clock.advance(1);
     expect((await at.client.closed()).match(/HTTP/g)).toHaveLength(1);
     expect(at.proxy.observed).toHaveLength(1);
@@ -163,7 +163,7 @@ describe('what is waited for has an end', () => {
     await at.upstream.received('POST /x');
     at.upstream.stopReading();
     at.client.send('u'.repeat(30_000_000));
-    await look();
+    await filled();
     await expires(at, 30_000, 'UPSTREAM_SEND_TIMEOUT');
     expect(parseMessage(await at.client.until('request test-1')).status).toBe(504);
   });
@@ -173,7 +173,7 @@ describe('what is waited for has an end', () => {
     at.client.pause();
     at.client.send(GET);
     await at.upstream.request(1);
-    await look();
+    await filled();
     await expires(at, 60_000, 'CLIENT_SLOW');
     await at.upstream.allClosed();
   });
@@ -222,7 +222,7 @@ describe('the whole exchange has an end where one is set', () => {
     at.client.send(GET);
     await at.upstream.request(1);
     at.clock.advance(59_000);
-    await look();
+    await at.clock.looked();
     expect(at.proxy.observed).toEqual([]);
     at.upstream.say(ok('late'));
     await at.client.until('late');
@@ -237,7 +237,7 @@ describe('the whole exchange has an end where one is set', () => {
     slow.client.pause();
     slow.client.send(GET);
     await slow.upstream.request(1);
-    await look();
+    await filled();
     await expires(slow, 700, 'CLIENT_SLOW');
   });
 });

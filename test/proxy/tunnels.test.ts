@@ -115,7 +115,7 @@ describe('an end', () => {
     const { socket } = await upstream.request(1);
     await new Promise((resolve) => socket.once('end', resolve));
     clock.advance(9_999);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await clock.looked();
     expect(proxy.observed).toEqual([]);
     clock.advance(1);
     expect(await proxy.ended(1)).toMatchObject([{ outcome: 'TUNNEL_IDLE' }]);
@@ -145,7 +145,7 @@ describe('an end', () => {
     client.send('still here');
     await upstream.received('still here');
     clock.advance(299_999);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await clock.looked();
     expect(proxy.observed).toEqual([]);
     clock.advance(1);
     await client.closed();
@@ -254,7 +254,7 @@ describe('a rollback', () => {
     const left: number[] = [];
     for (const ms of [0, 5_000, 5_000]) {
       clock.advance(ms);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await clock.looked();
       left.push(proxy.counts().tunnels);
     }
     const [atOnce, halfway, last] = left;
@@ -269,7 +269,7 @@ describe('a rollback', () => {
     const { proxy, clock, of } = await group({ closeOnRollback: false });
     proxy.swap(of({ stopped: 'killed' }));
     clock.advance(20_000);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await clock.looked();
     expect(proxy.counts().tunnels).toBe(8);
   });
 });
