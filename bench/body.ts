@@ -32,3 +32,18 @@ export function isPiece(from: number, bytes: Buffer, start: number, end: number)
 export function bytesOf(body: Body): number {
   return body === 'chunked' ? CHUNKED_BYTES : body;
 }
+
+/** Sends that many bytes of a body, as fast as they are taken. */
+export function sendBody(socket: NodeJS.WritableStream, bytes: number): void {
+  let sent = 0;
+  const more = (): void => {
+    while (sent < bytes) {
+      const next = piece(sent, bytes - sent);
+      sent += next.length;
+      if (!socket.write(next)) return;
+    }
+    socket.off('drain', more);
+  };
+  socket.on('drain', more);
+  more();
+}

@@ -1,4 +1,4 @@
-import { type Body, piece } from './body.ts';
+import { type Body, sendBody } from './body.ts';
 
 /** How many users the load plays: each request carries the cookie of the next one. */
 const USERS = 1_000;
@@ -23,16 +23,6 @@ export function createRequests(body: Body, keepAlive: boolean): () => Buffer {
 
 /** Sends an upload of that many bytes, as fast as it is taken. */
 export function sendUpload(socket: NodeJS.WritableStream, bytes: number): void {
-  let sent = 0;
   socket.write(`POST /bench/upload HTTP/1.1\r\nHost: bench.test\r\nContent-Length: ${bytes}\r\n\r\n`);
-  const more = (): void => {
-    while (sent < bytes) {
-      const next = piece(sent, bytes - sent);
-      sent += next.length;
-      if (!socket.write(next)) return;
-    }
-    socket.off('drain', more);
-  };
-  socket.on('drain', more);
-  more();
+  sendBody(socket, bytes);
 }

@@ -4,7 +4,7 @@
  * every byte and answers 1024; `GET /received` says how many other requests came. Prints `{"ready":true,"port":N}`.
  */
 import net from 'node:net';
-import { type Body, CHUNK_BYTES, CHUNKED_BYTES, isPiece, piece } from './body.ts';
+import { type Body, CHUNK_BYTES, CHUNKED_BYTES, isPiece, piece, sendBody } from './body.ts';
 import { listenAndSay } from './listening.ts';
 
 const END = Buffer.from('\r\n\r\n');
@@ -94,18 +94,8 @@ function answer(socket: net.Socket, head: string): void {
 }
 
 function stream(socket: net.Socket, bytes: number): void {
-  let sent = 0;
   socket.write(headOf(bytes));
-  const more = (): void => {
-    while (sent < bytes) {
-      const next = piece(sent, bytes - sent);
-      sent += next.length;
-      if (!socket.write(next)) return;
-    }
-    socket.off('drain', more);
-  };
-  socket.on('drain', more);
-  more();
+  sendBody(socket, bytes);
 }
 
 function answerOf(body: Body): Buffer {
