@@ -1,4 +1,4 @@
-import { FlagServerError, type Fetch } from './admin-client.ts';
+import { type Fetch, FlagServerError } from './admin-client.ts';
 import { isRecord } from './json.ts';
 import { parseFlagUrl } from './url.ts';
 

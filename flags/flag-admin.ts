@@ -148,7 +148,8 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     if (answer.status === 409) return conflict(name, `switching it ${to} was refused`);
     if (answer.status !== 200) throw unexpected(`switching the flag ${to}`, answer);
     const after = await place(name, environment);
-    if ((after?.['enabled'] === true) !== (to === 'on')) return conflict(name, 'it was switched back at once');
+    if ((after?.['enabled'] === true) !== (to === 'on'))
+      return conflict(name, 'it was switched back at once');
     const from = to === 'on' ? 'off' : 'on';
     return { kind: 'changed', from, to, note, event: await newestEvent(name) };
   }
@@ -184,9 +185,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
       }),
     change: (name, environment, change: FlagChange) =>
       replied(() =>
-        change.kind === 'set'
-          ? set(name, environment, change.percent)
-          : flip(name, environment, change.kind),
+        change.kind === 'set' ? set(name, environment, change.percent) : flip(name, environment, change.kind),
       ),
     events: (name, limit) => replied(() => events(name, limit)),
     export: () =>
