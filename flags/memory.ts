@@ -1,3 +1,4 @@
+import type { FlagExplained } from '../router/core/flags.ts';
 import { murmur3 } from '../router/core/hash.ts';
 import type { FlagReader, FlagShare, FlagStatus, FlagWriter, WriteResult } from '../router/core/ports.ts';
 import type { Answer, FlagIntent } from '../router/core/types.ts';
@@ -16,6 +17,13 @@ interface MemoryFlag {
   readonly groupId: string;
   readonly share: number | 'custom';
 }
+
+const WHY_UNKNOWN: Readonly<Record<FlagIntent['cause'], string>> = {
+  'no-data': 'no flag was read yet',
+  'no-unit': 'the request carries no unit',
+  flag: 'there is no such flag',
+  missing: 'there is no such flag',
+};
 
 /** Reader and writer over one map: the same answers and results as with Unleash, without a server. */
 export function createMemoryFlags(): MemoryFlags {
@@ -70,6 +78,23 @@ export function createMemoryFlags(): MemoryFlags {
       return { serve, shadow, cause: serve === 'unknown' ? 'missing' : 'flag' };
     },
     intent: (group) => ({ serve: shareOf(serveFlag(group)), shadow: shareOf(shadowFlag(group)) }),
+    explain(group, subject) {
+      const { serve, shadow, cause } = reader.read(group, subject);
+      const explained = (name: string, given: Answer): FlagExplained => {
+        const flag = flags.get(name);
+        if (flag === undefined || given === 'unknown') {
+          return { name, answer: 'unknown', why: WHY_UNKNOWN[cause], strategies: [] };
+        }
+        const why = flag.share === 'custom' ? 'not in our shape' : `rollout ${flag.share}`;
+        return {
+          name,
+          answer: given,
+          why: null,
+          strategies: [{ number: 1, name: 'flexibleRollout', answer: given, why }],
+        };
+      };
+      return { serve: explained(serveFlag(group), serve), shadow: explained(shadowFlag(group), shadow) };
+    },
     status: () => ({
       data,
       stale,
