@@ -1,5 +1,4 @@
 import { murmur3 } from '../router/core/hash.ts';
-import type { FlagName } from '../router/core/events.ts';
 import type {
   FlagReader,
   FlagShare,
@@ -9,7 +8,7 @@ import type {
   WriteResult,
 } from '../router/core/ports.ts';
 import type { Answer, FlagIntent } from '../router/core/types.ts';
-import { serveFlag, shadowFlag, shadowGroupId, wholePercent } from './names.ts';
+import { FLAG_NAMES, flagOf, seedOf, serveFlag, shadowFlag, shadowGroupId, wholePercent } from './names.ts';
 
 /** What a person in a flag UI makes of a flag: another share, off, archived, deleted, or any shape but ours. */
 export type Tampering = number | 'off' | 'custom' | 'archived' | 'missing';
@@ -79,7 +78,6 @@ export function createMemoryFlags(): MemoryFlags {
     const found = flags.get(name);
     if (found?.state !== 'ours') return 'foreign';
     if (found.share === share) return 'unchanged';
-    if (found.ref === ref) return 'foreign';
     if (expect !== null && found.share !== expect) return 'conflict';
     return put(name, { ...found, share, ref });
   }
@@ -126,8 +124,8 @@ export function createMemoryFlags(): MemoryFlags {
     async ensure(group, groupId, shares, refs = { serve: 'new', shadow: 'new' }) {
       wholePercent(shares.serve);
       wholePercent(shares.shadow);
-      const results = NAMES.map((flag) =>
-        ensure(nameOf(group, flag), seedOf(groupId, flag), shares[flag], refs[flag]),
+      const results = FLAG_NAMES.map((flag) =>
+        ensure(flagOf(group, flag), seedOf(groupId, flag), shares[flag], refs[flag]),
       );
       if (results.includes('foreign')) return 'foreign';
       return results.includes('written') ? 'written' : 'unchanged';
@@ -149,17 +147,17 @@ export function createMemoryFlags(): MemoryFlags {
     },
     async restore(group, flag, groupId, share, ref) {
       wholePercent(share);
-      const name = nameOf(group, flag);
+      const name = flagOf(group, flag);
       const seed = seedOf(groupId, flag);
       const { what, share: now } = sightOf(name, seed);
       if (what === null && now === share) return 'unchanged';
       return put(name, { groupId: seed, share, ref, state: 'ours' });
     },
     async retire(group) {
-      for (const flag of NAMES) {
-        const found = flags.get(nameOf(group, flag));
+      for (const flag of FLAG_NAMES) {
+        const found = flags.get(flagOf(group, flag));
         if (found !== undefined && found.state !== 'archived')
-          put(nameOf(group, flag), { ...found, state: 'archived' });
+          put(flagOf(group, flag), { ...found, state: 'archived' });
       }
     },
   };
@@ -179,14 +177,4 @@ export function createMemoryFlags(): MemoryFlags {
       swapped();
     },
   };
-}
-
-const NAMES: readonly FlagName[] = ['serve', 'shadow'];
-
-function nameOf(group: string, flag: FlagName): string {
-  return flag === 'serve' ? serveFlag(group) : shadowFlag(group);
-}
-
-function seedOf(groupId: string, flag: FlagName): string {
-  return flag === 'serve' ? groupId : shadowGroupId(groupId);
 }

@@ -12,9 +12,12 @@ import { departures, plain } from './departures.ts';
 import {
   canonicalParameters,
   canonicalStrategy,
+  FLAG_NAMES,
+  flagOf,
   isGroupName,
   isQuiet,
   STICKY_FIELD,
+  seedOf,
   serveFlag,
   shadowFlag,
   shadowGroupId,
@@ -115,8 +118,6 @@ export function createWriter(deps: WriterDeps): FlagWriter {
     const strategy = found === null ? null : canonicalStrategy(found, groupId);
     if (typeof now !== 'number' || strategy === null) return foreign(name);
     if (now === share) return 'unchanged';
-    // Our own write of this share is there, and the share is not: somebody edited it after us.
-    if (strategy.title === titleOf(ref)) return foreign(name);
     if (expect !== null && now !== expect) return 'conflict';
     const held = await admin.patchStrategy(name, strategy.id, [
       { op: 'test', path: '/parameters/rollout', value: String(now) },
@@ -206,12 +207,12 @@ export function createWriter(deps: WriterDeps): FlagWriter {
       requireGroup(group);
       wholePercent(shares.serve);
       wholePercent(shares.shadow);
-      for (const flag of FLAG_NAMES) remember(nameOf(flag, group), seedOf(flag, groupId));
+      for (const flag of FLAG_NAMES) remember(flagOf(group, flag), seedOf(groupId, flag));
       await admin.ensureStickyField(STICKY_FIELD, 'Sticky key of the unit that a request belongs to');
       const results: WriteResult[] = [];
       // Both, whatever the first is: what somebody made of one flag is no reason not to have the other.
       for (const flag of FLAG_NAMES)
-        results.push(await ensure(newFlag(flag, group), seedOf(flag, groupId), shares[flag], refs[flag]));
+        results.push(await ensure(newFlag(flag, group), seedOf(groupId, flag), shares[flag], refs[flag]));
       return WORST_FIRST.find((result) => results.includes(result)) ?? 'unchanged';
     },
     setServeShare: (group, share, expect, ref) =>
@@ -227,26 +228,27 @@ export function createWriter(deps: WriterDeps): FlagWriter {
       return { serve, shadow };
     },
     async lastEdit(group, flag, seen) {
-      const events = await admin.events(nameOf(flag, requireGroup(group)));
-      const here = events.filter(({ environment }) => environment === null || environment === deps.environment);
+      const events = await admin.events(flagOf(requireGroup(group), flag));
+      const here = events.filter(
+        ({ environment }) => environment === null || environment === deps.environment,
+      );
       const edit = here.find((event) => seen === null || madeIt(event, seen)) ?? here[0];
       return edit === undefined ? null : { by: plain(edit.createdBy), at: edit.createdAt };
     },
     async restore(group, flag, groupId, share, ref) {
       requireGroup(group);
       wholePercent(share);
-      const seed = seedOf(flag, groupId);
-      remember(nameOf(flag, group), seed);
+      const seed = seedOf(groupId, flag);
+      remember(flagOf(group, flag), seed);
       return restore(newFlag(flag, group), seed, share, ref);
     },
     async retire(group) {
       requireGroup(group);
-      for (const flag of FLAG_NAMES) await admin.archive(nameOf(flag, group));
+      for (const flag of FLAG_NAMES) await admin.archive(flagOf(group, flag));
     },
   };
 }
 
-const FLAG_NAMES: readonly FlagName[] = ['serve', 'shadow'];
 /** What a call for two flags says. */
 const WORST_FIRST: readonly WriteResult[] = ['foreign', 'conflict', 'written'];
 /** Events that make a flag visible or hide it. */
@@ -256,16 +258,8 @@ function madeIt({ type, rollout }: AdminEvent, seen: FlagShare): boolean {
   return rollout === String(seen) || (seen === 0 && type === 'feature-environment-disabled');
 }
 
-function nameOf(flag: FlagName, group: string): string {
-  return flag === 'serve' ? serveFlag(group) : shadowFlag(group);
-}
-
-function seedOf(flag: FlagName, groupId: string): string {
-  return flag === 'serve' ? groupId : shadowGroupId(groupId);
-}
-
 function newFlag(flag: FlagName, group: string): NewFlag {
-  const name = nameOf(flag, group);
+  const name = flagOf(group, flag);
   return flag === 'serve'
     ? { name, type: 'release', description: `Units of ${group} that the service answers` }
     : { name, type: 'operational', description: `Units of ${group} whose requests are shadowed` };

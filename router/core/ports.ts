@@ -94,8 +94,7 @@ export interface FlagWriter {
   ): Promise<WriteResult>;
   /**
    * Absolute, whole percent 0-100. `expect`: the share it must have now, or null. `ref` (the ledger's seq) goes into
-   * the flag's title; a flag that carries it with another share was edited after that write, and is `foreign`. A
-   * write whose answer was lost may be repeated: `unchanged`.
+   * the flag's title. A write whose answer was lost may be repeated: `unchanged`.
    */
   setServeShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
   setShadowShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
