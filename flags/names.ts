@@ -1,3 +1,4 @@
+import type { FlagName } from '../router/core/events.ts';
 import type { FlagOwner } from '../router/core/flags.ts';
 import type { FlagShare } from '../router/core/ports.ts';
 
@@ -49,6 +50,19 @@ export function ownerOf(name: string): FlagOwner | null {
 /** Hash seed of the shadow flag: independent of the serve flag's, so that a sample is not a cohort. */
 export function shadowGroupId(groupId: string): string {
   return `${groupId}.shadow`;
+}
+
+/** Both flags of a group. */
+export const FLAG_NAMES: readonly FlagName[] = ['serve', 'shadow'];
+
+/** The name of one of a group's flags. */
+export function flagOf(group: string, flag: FlagName): string {
+  return flag === 'serve' ? serveFlag(group) : shadowFlag(group);
+}
+
+/** The hash seed of one of a group's flags. */
+export function seedOf(groupId: string, flag: FlagName): string {
+  return flag === 'serve' ? groupId : shadowGroupId(groupId);
 }
 
 /** Lower-case letters, digits and hyphens, 1-40: the only groups a flag can be named after. */

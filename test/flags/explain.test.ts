@@ -192,11 +192,11 @@ test('the verdict of an explanation is what the SDK says, for any flag and any c
       feature(
         'child',
         fc.oneof(
-          { weight: 2, arbitrary: fc.constant([]) },
+          { weight: 2, arbitrary: fc.constant<object[]>([]) },
           { weight: 1, arbitrary: fc.array(dependency, { maxLength: 2 }) },
         ),
       ),
-      feature('parent', fc.constant([])),
+      feature('parent', fc.constant<object[]>([])),
       fc.array(constraint, { maxLength: 2 }),
       context,
       (child, parent, inside, given) => {
