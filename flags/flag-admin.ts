@@ -11,7 +11,7 @@ import type { FlagAdmin } from '../router/core/ports.ts';
 import { type Fetch, FlagServerError } from './admin-client.ts';
 import { type Answer, createAdminHttp, messageOf } from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
-import { listedOf, shownOf } from './flag-view.ts';
+import { listedOf, type Ownership, shownOf } from './flag-view.ts';
 import { isRecord, type Json, recordsOf, textOr } from './json.ts';
 import { strategyText } from './words.ts';
 
@@ -22,13 +22,11 @@ const DETAILS_AT_ONCE = 8;
 /** Archived flags that are listed, at most. */
 const ARCHIVED_MAX = 100;
 
-export interface FlagAdminDeps {
+export interface FlagAdminDeps extends Ownership {
   /** The flag server, embedded or real. */
   readonly url: string;
   /** Admin token. */
   readonly token: string;
-  /** The one that decides about traffic. */
-  readonly environment: string;
   readonly project: string;
   readonly fetch: Fetch;
 }
@@ -47,12 +45,14 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     const { features: flags } = bodyOf(answer, 'listing the flags');
     const rows = recordsOf(flags);
     requireEnvironment(environmentsOf(rows), environment);
-    const withStrategies = rows.filter((row) => hereOf(row, environment)?.['hasStrategies'] !== false);
+    const withStrategies = rows.filter((row) =>
+      [environment, deps.environment].some((one) => hereOf(row, one)?.['hasStrategies'] !== false),
+    );
     const details = await inTurn(withStrategies.slice(0, DETAILS_MAX), DETAILS_AT_ONCE, (row) =>
       detail(textOr(row['name'], '')),
     );
     const known = new Map(details.flatMap((one) => (one === null ? [] : [[one['name'], one] as const])));
-    return rows.map((row) => listedOf(known.get(row['name']) ?? row, environment, false));
+    return rows.map((row) => listedOf(known.get(row['name']) ?? row, environment, deps));
   }
 
   async function archivedFlags(environment: string): Promise<readonly FlagListed[]> {
@@ -60,7 +60,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     const answer = await call('GET', `admin/search/features?${query}`);
     if (answer.status === 404) throw new Unsupported('this flag server does not list archived flags');
     const { features: flags } = bodyOf(answer, 'listing the archived flags');
-    return recordsOf(flags).map((row) => listedOf(row, environment, true));
+    return recordsOf(flags).map((row) => listedOf(row, environment, deps));
   }
 
   async function detail(name: string): Promise<Json | null> {
@@ -127,7 +127,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
       from: rolloutText(old),
       to: rolloutText(String(percent)),
       note,
-      event: await newestEvent(name),
+      event: await eventLeft(name, environment, 'feature-strategy-update'),
     };
   }
 
@@ -151,7 +151,8 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     if ((after?.['enabled'] === true) !== (to === 'on'))
       return conflict(name, 'it was switched back at once');
     const from = to === 'on' ? 'off' : 'on';
-    return { kind: 'changed', from, to, note, event: await newestEvent(name) };
+    const type = `feature-environment-${to === 'on' ? 'enabled' : 'disabled'}`;
+    return { kind: 'changed', from, to, note, event: await eventLeft(name, environment, type) };
   }
 
   async function conflict(name: string, what: string): Promise<FlagChanged> {
@@ -160,8 +161,10 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     return { kind: 'conflict', why: `${name} is being changed by somebody else: ${what}${who}` };
   }
 
-  async function newestEvent(name: string): Promise<number | null> {
-    return (await events(name, 1))[0]?.id ?? null;
+  /** The newest event of the flag when it can be the one of this change; null otherwise. */
+  async function eventLeft(name: string, environment: string, type: string): Promise<number | null> {
+    const [last] = await events(name, 1);
+    return last?.type === type && last.environment === environment ? last.id : null;
   }
 
   function placeOf(name: string, environment: string): string {
@@ -181,7 +184,8 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
         const used = recordsOf(flag['environments'])
           .flatMap(({ strategies }) => recordsOf(strategies))
           .some((strategy) => Array.isArray(strategy['segments']) && strategy['segments'].length > 0);
-        return shownOf(flag, used ? await segments() : [], await tags(name));
+        const beside = { segments: used ? await segments() : [], tags: await tags(name) };
+        return shownOf(flag, deps, beside);
       }),
     change: (name, environment, change: FlagChange) =>
       replied(() =>

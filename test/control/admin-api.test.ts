@@ -1,7 +1,9 @@
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
+import { createReaderCatalog } from '../../flags/reader-catalog.ts';
 import { type AdminDeps, createAdminApi } from '../../router/control/admin-api.ts';
 import { explain } from '../../router/control/explain.ts';
+import { createFlags } from '../../router/control/flags.ts';
 import { groupStatus } from '../../router/control/status.ts';
 import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
 import { type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
@@ -52,6 +54,18 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       }),
     causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
     cause: () => null,
+    flags: createFlags({
+      source: 'embedded',
+      server: 'embedded',
+      environment: 'production',
+      catalog: createReaderCatalog(() => null, { environment: 'production', seedOf: () => null }),
+      admin: null,
+      requests: { keep: () => undefined, find: () => null },
+      ledger,
+      reader,
+      effective: () => null,
+      log: quiet,
+    }),
     release: () => undefined,
     reload: async () => ({
       kind: 'reloaded',
