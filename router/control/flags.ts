@@ -101,7 +101,11 @@ export function createFlags(deps: FlagsDeps): Flags {
     const group = owner === null ? null : groupFlag(owner);
     if (group !== null && !force) return owned(name, group, body);
     const reply = await to.change(name, environment, body);
-    if (reply.kind === 'failed') return failure(reply);
+    if (reply.kind === 'failed') {
+      const { reason: cause, why } = reply;
+      const known = cause === 'unreachable' ? `${why}; whether ${name} was changed is not known` : why;
+      return failure({ kind: 'failed', reason: cause, why: known });
+    }
     const changed = reply.value;
     switch (changed.kind) {
       case 'unknown':
@@ -208,12 +212,7 @@ function readOnly(what: string): Outcome<never> {
 function failure({ reason, why }: Extract<FlagReply<never>, { kind: 'failed' }>): Outcome<never> {
   switch (reason) {
     case 'unreachable':
-      return refused(
-        503,
-        'FLAGS_UNREACHABLE',
-        `${why}; nothing was changed as far as is known`,
-        'fig status',
-      );
+      return refused(503, 'FLAGS_UNREACHABLE', why, 'fig status');
     case 'denied':
       return refused(403, 'FLAGS_DENIED', `${why}: check the token that flags.adminTokenEnv names`);
     case 'unsupported':
