@@ -16,7 +16,7 @@ import { isRecord, type Json, recordsOf, textOr } from './json.ts';
 import { strategyText } from './words.ts';
 
 /** Flags whose strategies a list reads, at most; the others are listed without. */
-export const DETAILS_MAX = 1_000;
+const DETAILS_MAX = 1_000;
 /** Flags that are read at the same time. */
 const DETAILS_AT_ONCE = 8;
 /** Archived flags that are listed, at most. */
