@@ -118,7 +118,7 @@ export function createFlags(deps: FlagsDeps): Flags {
       case 'unchanged': {
         const isNew = changed.kind === 'changed';
         const notes = changed.note === null ? [] : [changed.note];
-        if (group !== null && isNew) notes.push(overrideText(group));
+        if (group !== null && isNew) notes.push(forcedText(group, body));
         if (isNew) {
           deps.log.info('flag.changed', { flag: name, environment, to: changed.to, by: actor.id, reason });
           const lost = keep(changed.event, actor.id, reason);
@@ -155,10 +155,9 @@ export function createFlags(deps: FlagsDeps): Flags {
     async list(environment, archived) {
       const reply = await catalog.list(environment ?? usual, archived);
       if (reply.kind === 'failed') return failure(reply);
-      const flags = reply.value.map(({ owner, ...rest }) => ({
-        ...rest,
-        group: owner === null ? null : groupFlag(owner),
-      }));
+      const flags = reply.value
+        .map(({ owner, ...rest }) => ({ ...rest, group: owner === null ? null : groupFlag(owner) }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
       return { kind: 'done', data: { environment: environment ?? usual, seen, flags } };
     },
     async show(name) {
@@ -228,6 +227,13 @@ function failure({ reason, why }: Extract<FlagReply<never>, { kind: 'failed' }>)
 
 /** A group's flag follows its ledger: the command that moves the ledger. */
 function owned(name: string, group: GroupFlag, change: FlagChange): Outcome<never> {
+  if (change.kind === 'on' && group.foreign)
+    return refused(
+      409,
+      'FLAG_OWNED',
+      `${name} belongs to the group ${group.group} and was switched off or reshaped by hand: --force switches it on again, the ledger's share of ${group.asked} % still holds`,
+      `fig flags on ${name} --force`,
+    );
   const detail = `${name} belongs to the group ${group.group}: the ledger moves it (--force overrides it)`;
   return refused(409, 'FLAG_OWNED', detail, commandFor(group, change));
 }
@@ -242,9 +248,12 @@ function commandFor({ group, flag, asked }: GroupFlag, change: FlagChange): stri
   return `fig shift ${group} ${percent ?? Math.max(1, asked)}%`;
 }
 
-function overrideText(group: GroupFlag): string {
-  const { group: name, flag, asked } = group;
-  return flag === 'serve'
-    ? `an override: the ledger's share of ${asked} % still holds, no unit above it moves; fig status shows it until fig shift ${name} sets the flag again`
-    : `an override: the ledger asks for ${asked} %; fig status shows it until fig shadow ${name} sets the flag again`;
+function forcedText({ group, flag, asked }: GroupFlag, change: FlagChange): string {
+  const holds =
+    flag === 'serve'
+      ? `the ledger's share of ${asked} % still holds, no unit above it moves`
+      : `the ledger asks for ${asked} %`;
+  if (change.kind === 'on' || (change.kind === 'set' && change.percent === asked)) return holds;
+  const command = flag === 'serve' ? 'shift' : 'shadow';
+  return `an override: ${holds}; fig status shows it until fig ${command} ${group} sets the flag again`;
 }

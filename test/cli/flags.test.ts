@@ -203,6 +203,17 @@ describe('fig flags set, on, off', () => {
     );
   });
 
+  test('switch a group’s flag on again that was switched off by hand', async () => {
+    const { run, unleash } = await server();
+    await unleash('POST', 'projects/default/features/fig.orders.serve/environments/production/off');
+    const ended = await run('on', 'fig.orders.serve');
+    failed(ended, 5);
+    expect(ended.stderr).toContain('see fig flags on fig.orders.serve --force');
+    const forced = await run('on', 'fig.orders.serve', '--force');
+    expect(forced.stdout).toContain('off -> on, read back');
+    expect(forced.stdout).not.toContain('override');
+  });
+
   test('in an environment that is not there, or of no flag, end with 2', async () => {
     const { run } = await server();
     failed(await run('on', 'banner', '--env', 'staging'), 2);

@@ -52,6 +52,28 @@ describe('a share', () => {
     ]);
   });
 
+  test('carries the event it left, and none when the newest one is somebody else’s', async () => {
+    let others = false;
+    const foreign = {
+      id: 99,
+      type: 'feature-strategy-update',
+      createdAt: '2026-11-24T12:00:00.000Z',
+      featureName: 'banner',
+      environment: 'production',
+      preData: { parameters: { rollout: '25' } },
+      data: { parameters: { rollout: '60' } },
+    };
+    const { admin } = await world((_method, path) =>
+      others && path.startsWith('search/events') ? { status: 200, body: { events: [foreign] } } : null,
+    );
+    const [newest] = value(await admin.events('banner', 1));
+    const mine = value(await admin.change('banner', 'production', { kind: 'set', percent: 25 }));
+    expect(mine).toMatchObject({ event: (newest?.id ?? 0) + 1 });
+    others = true;
+    const lost = value(await admin.change('banner', 'production', { kind: 'set', percent: 50 }));
+    expect(lost).toMatchObject({ kind: 'changed', event: null });
+  });
+
   test('that it has already is not written', async () => {
     const { admin, requests } = await world();
     const changed = value(await admin.change('banner', 'production', { kind: 'set', percent: 10 }));
@@ -239,6 +261,16 @@ describe('looking', () => {
       ['banner', false],
       ['old', true],
     ]);
+  });
+
+  test('finds an archived flag by its name where Unleash only lists it', async () => {
+    const archived = (name: string) => ({ name, archivedAt: '2026-11-24T12:00:00.000Z', environments: [] });
+    const { admin } = await world((_method, path) => {
+      if (path === `${FEATURES}/old`) return { status: 404, body: {} };
+      if (!path.startsWith('search/features?')) return null;
+      return { status: 200, body: { features: [archived('older'), archived('old')], total: 2 } };
+    });
+    expect(value(await admin.show('old'))).toMatchObject({ name: 'old', archived: true });
   });
 
   test('in an environment that is not there names those that are', async () => {
