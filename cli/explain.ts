@@ -36,7 +36,7 @@ export function addExplain(program: Command): void {
 
 /** Said only when the flags may not be those of now. */
 function ageText({ data, stale, ageMs, lastError }: FlagStatus): string {
-  if (data === 'none') return '; no flag was read yet';
+  if (data === 'none') return `; no flag was read yet${lastError === null ? '' : `: ${lastError}`}`;
   const since = ageMs === null ? '' : `, ${duration(ageMs)} old`;
   const error = lastError === null ? '' : `; ${lastError}`;
   if (data === 'backup') return `; flags of an earlier run${since}${error}`;

@@ -344,6 +344,51 @@ describe('without an admin token', () => {
   );
 });
 
+describe('fig explain', () => {
+  test('says of each flag the bucket of this unit and what it was held against', async () => {
+    const { data, admin } = await server();
+    await admin.move('orders', { kind: 'shadow', sample: 100 });
+    await admin.move('orders', { kind: 'shift', share: 33 });
+    const ask = () => fig(['explain', 'GET /orders/1', '-H', 'X-User: user-42', '--data', data]);
+    const { exit, stdout } = await ask();
+    expect(exit).toBe(0);
+    expect(stdout).toContain(
+      '        fig.orders.serve off: flexibleRollout: bucket 34 of 100 for orders, rollout 33: off\n' +
+        '        fig.orders.shadow on: flexibleRollout: bucket 40 of 100 for orders.shadow, rollout 100: on\n',
+    );
+    await admin.move('orders', { kind: 'shift', share: 34 });
+    expect((await ask()).stdout).toContain(
+      'fig.orders.serve on: flexibleRollout: bucket 34 of 100 for orders, rollout 34: on',
+    );
+  });
+
+  test('says each strategy, the parent and a flag that was switched off', async () => {
+    const { data, unleash } = await server();
+    const place = 'projects/default/features/fig.orders.serve/environments/production';
+    await unleash('POST', `${place}/strategies`, { ...ROLLOUT, constraints: [] });
+    await unleash('POST', 'projects/default/features/fig.orders.shadow/environments/production/off');
+    const { stdout } = await fig(['explain', 'GET /orders/1', '-H', 'X-User: ana', '--data', data]);
+    expect(stdout).toMatch(
+      /fig\.orders\.serve \w+: strategy 1 flexibleRollout: bucket \d+ of 100 for orders, rollout 0: off/,
+    );
+    expect(stdout).toContain('strategy 2 flexibleRollout: sticky field userId is missing: off');
+    expect(stdout).toContain('fig.orders.shadow off: it is switched off');
+  });
+
+  test('says that no flag was read yet, and what the flag server said', async () => {
+    const { data, admin } = await onUnleash('http://127.0.0.1:1', {
+      UNLEASH_TOKEN: `default:production.${'c'.repeat(32)}`,
+    });
+    await admin.until(({ flags }) => flags.lastError !== null);
+    const { exit, stdout } = await fig(['explain', 'GET /orders/1', '-H', 'X-User: ana', '--data', data]);
+    expect(exit).toBe(0);
+    expect(stdout).toContain(
+      '(no-data; share missing); no flag was read yet: the flag server refused the connection',
+    );
+    expect(stdout).toContain('fig.orders.serve unknown: no flag was read yet');
+  });
+});
+
 describe('with a flag server that', () => {
   const tokens = { UNLEASH_TOKEN: `default:production.${'c'.repeat(32)}`, ADMIN: `*:*.${'a'.repeat(32)}` };
 
