@@ -253,11 +253,13 @@ describe('fig flags export', () => {
   const body = { features: [{ name: 'banner' }], featureStrategies: [], featureEnvironments: [] };
 
   /** A server whose flag server exports this. */
-  async function exporting(status = 200) {
+  async function exporting(status = 200, meanwhile: () => void = () => undefined) {
     const { flags, token, data } = await server();
-    const through = await between(flags ?? '', (_method, path) =>
-      path === 'features-batch/export' ? { status, body } : null,
-    );
+    const through = await between(flags ?? '', (_method, path) => {
+      if (path !== 'features-batch/export') return null;
+      meanwhile();
+      return { status, body };
+    });
     const client = readFileSync(join(data, 'flags.client.token'), 'utf8').trim();
     return {
       ...(await onUnleash(through.url, { UNLEASH_TOKEN: client, ADMIN: token })),
@@ -294,6 +296,15 @@ describe('fig flags export', () => {
     const forced = await run('export', '-o', file, '--force', '--json');
     expect(JSON.parse(forced.stdout)).toMatchObject({ schema: 'fig.flags-file/1', data: { file } });
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ schema: 'fig.flags/1' });
+  });
+
+  test('leaves a file alone that appeared meanwhile', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'flags.json');
+    const { run } = await exporting(200, () => writeFileSync(file, 'mine'));
+    failed(await run('export', '-o', file), 2);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+    expect(readdirSync(folder)).toEqual(['flags.json']);
   });
 
   test('goes to stdout with -, and a folder that is not there ends with 1', async () => {
