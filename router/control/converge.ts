@@ -1,4 +1,4 @@
-import type { Actor, FlagName, Happening, Override } from '../core/events.ts';
+import type { Actor, FlagName, Happening } from '../core/events.ts';
 import type {
   Clock,
   FlagReader,
@@ -95,7 +95,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
         gate.run(async () => {
           queued.delete(name);
           // The server went away while this one waited: asking again at once would be a storm.
-          if (outages.count !== count) await failed(name, outages.text);
+          if (outages.count !== count) await failed(name, outages.text, taken(name));
           else await pushNow(name);
         }),
       )
@@ -109,39 +109,42 @@ export function createConverge(deps: ConvergeDeps): Converge {
   };
 
   /** Said once per state, retried for ever: the ceiling already holds without the flag. */
-  const failed = async (name: string, text: string): Promise<void> => {
+  const failed = async (name: string, text: string, seen: ReturnType<typeof taken>): Promise<void> => {
     if (troubles.get(name) !== text) deps.log.warn('flag-write-failed', { group: name, error: text });
     troubles.set(name, text);
-    await recordSightings(name, null, null);
+    await recordSightings(name, seen, null, null);
   };
 
   const pushNow = async (name: string): Promise<void> => {
     const group = stateOf(name);
     if (group === undefined) return;
+    const seen = taken(name);
     if (writer === null) {
-      await recordSightings(name, null, null);
+      await recordSightings(name, seen, null, null);
       return readBack(name);
     }
+    let sights: FlagSights | null = null;
     try {
-      await carry(writer, group);
+      sights = await writer.look(name, group.groupId);
+      await recordSightings(name, seen, sights, writer);
+      await carry(writer, name, sights);
     } catch (error) {
       const text = `the flag server does not take writes (${error instanceof Error ? error.message : String(error)})`;
       if (isOutage(error)) {
         outages.count += 1;
         outages.text = text;
       }
-      await failed(name, text);
+      await failed(name, text, sights === null ? seen : NOTHING_SEEN);
     }
   };
 
-  const carry = async (to: FlagWriter, { name, groupId }: GroupState): Promise<void> => {
-    let sights = await to.look(name, groupId);
+  const carry = async (to: FlagWriter, name: string, first: FlagSights): Promise<void> => {
+    let sights = first;
     const group = stateOf(name);
     if (group === undefined) return;
-    await recordSightings(name, sights, to);
     if (!ensured.has(name) && FLAGS.every((flag) => isOursToMake(group, flag, sights[flag]))) {
       await make(to, group);
-      sights = await to.look(name, groupId);
+      sights = await to.look(name, group.groupId);
     }
     const said: (string | null)[] = [];
     for (const flag of FLAGS) said.push(await settleFlag(to, name, flag, sights[flag]));
@@ -235,7 +238,13 @@ export function createConverge(deps: ConvergeDeps): Converge {
     // What only readers saw has no words: the same share is the same edit.
     const same = known?.seen === seen && (known.what === null || known.what === sight.what);
     if (!same)
-      detected(group.name, flag, { seen, what: sight.what, ...(await editOf(to, group.name, flag, null)) });
+      detected(group.name, {
+        flag,
+        expected: wantedShare(group, flag),
+        seen,
+        what: sight.what,
+        ...(await editOf(to, group.name, flag, null)),
+      });
     const what = sight.what ?? `set to ${sight.share} %`;
     return `somebody changed the ${flag} flag of ${group.name} (${what}); it is left alone until: fig flags restore ${group.name}`;
   };
@@ -250,20 +259,28 @@ export function createConverge(deps: ConvergeDeps): Converge {
     }
   };
 
-  const detected = (name: string, flag: FlagName, override: Override) => {
-    const group = stateOf(name);
-    if (group === undefined) return;
-    const body = { flag, expected: wantedShare(group, flag), ...override };
+  const detected = (name: string, body: Extract<Happening, { type: 'override.detected' }>['body']) => {
     if (append(name, { type: 'override.detected', body }))
       deps.log.warn('override-detected', { group: name, ...body });
   };
 
-  /** What readers saw since the last look; the newest of it is what the look itself sees, and says better. */
-  const recordSightings = async (name: string, sights: FlagSights | null, to: FlagWriter | null) => {
+  /** What readers saw until now; what they see after this belongs to the next look. */
+  const taken = (name: string): Readonly<Record<FlagName, readonly Sighting[]>> => ({
+    serve: sightings.take(name, 'serve'),
+    shadow: sightings.take(name, 'shadow'),
+  });
+
+  /** The newest that readers saw is what the look sees as well, and says better. */
+  const recordSightings = async (
+    name: string,
+    seen: ReturnType<typeof taken>,
+    sights: FlagSights | null,
+    to: FlagWriter | null,
+  ) => {
     for (const flag of FLAGS) {
-      const seen = sightings.take(name, flag);
-      const last = seen.at(-1);
-      const told = sights !== null && last?.seen === sights[flag].share ? seen.slice(0, -1) : seen;
+      const last = seen[flag].at(-1);
+      const told =
+        sights !== null && last?.seen === sights[flag].share ? seen[flag].slice(0, -1) : seen[flag];
       for (const one of told) await recordSighting(name, flag, one, to);
     }
   };
@@ -271,13 +288,13 @@ export function createConverge(deps: ConvergeDeps): Converge {
   const recordSighting = async (
     name: string,
     flag: FlagName,
-    { seen, theirs }: Sighting,
+    { seen, theirs, expected }: Sighting,
     to: FlagWriter | null,
   ) => {
     const known = stateOf(name)?.foreign[flag] ?? null;
     if (theirs && known?.seen !== String(seen)) {
       const edit = to === null ? NOBODY : await editOf(to, name, flag, seen);
-      detected(name, flag, { seen: String(seen), what: null, ...edit });
+      detected(name, { flag, expected, seen: String(seen), what: null, ...edit });
     }
     if (!theirs && known !== null && typeof seen === 'number')
       append(name, { type: 'override.cleared', body: { flag, readBack: seen } });
@@ -404,6 +421,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
   }
 }
 
+const NOTHING_SEEN = { serve: [], shadow: [] };
 const NOBODY = { by: null, at: null };
 
 /** `settled`: it carries what the ledger wants. `stale`: it still carries a write of ours. `foreign`: neither. */

@@ -8,6 +8,8 @@ export interface Sighting {
   readonly seen: FlagShare;
   /** Nothing of ours asked for it. */
   readonly theirs: boolean;
+  /** The share the ledger wanted then. */
+  readonly expected: number;
 }
 
 /** What readers saw of the flags of all groups, until somebody looks into it. */
@@ -51,7 +53,7 @@ export function createSightings(log: Log): Sightings {
       if (of.last === seen || isNotThereYet(group, flag, seen, of.last)) return false;
       of.last = seen;
       const theirs = seen !== wanted && !ownShares(group, flag).has(seen);
-      of.queue.push({ seen, theirs });
+      of.queue.push({ seen, theirs, expected: wanted });
       if (of.queue.length > SIGHTINGS_MAX) {
         of.queue.shift();
         log.warn('flag-sightings-dropped', { group: group.name, flag });
