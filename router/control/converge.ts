@@ -95,7 +95,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
         gate.run(async () => {
           queued.delete(name);
           // The server went away while this one waited: asking again at once would be a storm.
-          if (outages.count !== count) await failed(name, outages.text, taken(name));
+          if (outages.count !== count) await failed(name, outages.text);
           else await pushNow(name);
         }),
       )
@@ -109,32 +109,28 @@ export function createConverge(deps: ConvergeDeps): Converge {
   };
 
   /** Said once per state, retried for ever: the ceiling already holds without the flag. */
-  const failed = async (name: string, text: string, seen: ReturnType<typeof taken>): Promise<void> => {
+  const failed = async (name: string, text: string): Promise<void> => {
     if (troubles.get(name) !== text) deps.log.warn('flag-write-failed', { group: name, error: text });
     troubles.set(name, text);
-    await recordSightings(name, seen, null, null);
+    await recordSightings(name);
   };
 
   const pushNow = async (name: string): Promise<void> => {
     const group = stateOf(name);
     if (group === undefined) return;
-    const seen = taken(name);
     if (writer === null) {
-      await recordSightings(name, seen, null, null);
+      await recordSightings(name);
       return readBack(name);
     }
-    let sights: FlagSights | null = null;
     try {
-      sights = await writer.look(name, group.groupId);
-      await recordSightings(name, seen, sights, writer);
-      await carry(writer, name, sights);
+      await carry(writer, name, await look(writer, group));
     } catch (error) {
       const text = `the flag server does not take writes (${error instanceof Error ? error.message : String(error)})`;
       if (isOutage(error)) {
         outages.count += 1;
         outages.text = text;
       }
-      await failed(name, text, sights === null ? seen : NOTHING_SEEN);
+      await failed(name, text);
     }
   };
 
@@ -143,8 +139,11 @@ export function createConverge(deps: ConvergeDeps): Converge {
     const group = stateOf(name);
     if (group === undefined) return;
     if (!ensured.has(name) && FLAGS.every((flag) => isOursToMake(group, flag, sights[flag]))) {
-      await make(to, group);
-      sights = await to.look(name, group.groupId);
+      if (FLAGS.some((flag) => sights[flag].what !== null)) {
+        await make(to, group);
+        sights = await look(to, group);
+      }
+      ensured.add(name);
     }
     const said: (string | null)[] = [];
     for (const flag of FLAGS) said.push(await settleFlag(to, name, flag, sights[flag]));
@@ -162,7 +161,6 @@ export function createConverge(deps: ConvergeDeps): Converge {
       { serve: wantedShare(group, 'serve'), shadow: wantedShare(group, 'shadow') },
       { serve: refOf(group.pendingServe), shadow: refOf(group.pendingShadow) },
     );
-    ensured.add(group.name);
   };
 
   /** Brings one flag to the ledger, or finds why not: null, or what stands in the way. */
@@ -177,13 +175,17 @@ export function createConverge(deps: ConvergeDeps): Converge {
       const group = stateOf(name);
       if (group === undefined) return null;
       const pending = pendingOf(group, flag);
-      if (group.restoring[flag] && pending !== null) return restore(to, group, flag, pending);
       const verdict = judge(group, flag, sight);
+      if (verdict === 'foreign') await record(to, group, flag, sight);
+      if (group.restoring[flag] && pending !== null) return restore(to, group, flag, pending);
       if (verdict === 'settled') {
         settled(group, flag, pending);
         return null;
       }
-      if (verdict === 'foreign' || pending === null) return foreign(to, group, flag, sight);
+      if (verdict === 'foreign' || pending === null) {
+        const what = sight.what ?? `set to ${sight.share} %`;
+        return `somebody changed the ${flag} flag of ${name} (${what}); it is left alone until: fig flags restore ${name}`;
+      }
       const share = wantedShare(group, flag);
       const expect = typeof sight.share === 'number' ? sight.share : null;
       const result = await set(to, flag)(name, share, expect, String(pending.seq));
@@ -192,7 +194,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
         return null;
       }
       if (tries === TRIES_MAX) return `the ${flag} flag of ${name} is being changed by somebody else`;
-      sight = (await to.look(name, group.groupId))[flag];
+      sight = (await look(to, group))[flag];
     }
   };
 
@@ -226,12 +228,12 @@ export function createConverge(deps: ConvergeDeps): Converge {
     return null;
   };
 
-  const foreign = async (
+  const record = async (
     to: FlagWriter,
     group: GroupState,
     flag: FlagName,
     sight: FlagSight,
-  ): Promise<string> => {
+  ): Promise<void> => {
     sightings.foreign(group.name, flag);
     const seen = String(sight.share);
     const known = group.foreign[flag];
@@ -245,8 +247,6 @@ export function createConverge(deps: ConvergeDeps): Converge {
         what: sight.what,
         ...(await editOf(to, group.name, flag, null)),
       });
-    const what = sight.what ?? `set to ${sight.share} %`;
-    return `somebody changed the ${flag} flag of ${group.name} (${what}); it is left alone until: fig flags restore ${group.name}`;
   };
 
   const editOf = async (to: FlagWriter, name: string, flag: FlagName, seen: FlagShare | null) => {
@@ -264,25 +264,22 @@ export function createConverge(deps: ConvergeDeps): Converge {
       deps.log.warn('override-detected', { group: name, ...body });
   };
 
-  /** What readers saw until now; what they see after this belongs to the next look. */
-  const taken = (name: string): Readonly<Record<FlagName, readonly Sighting[]>> => ({
-    serve: sightings.take(name, 'serve'),
-    shadow: sightings.take(name, 'shadow'),
-  });
+  /** Reads both flags, and tells what readers saw on the way to what they are now. */
+  const look = async (to: FlagWriter, { name, groupId }: GroupState): Promise<FlagSights> => {
+    const waited = { serve: sightings.waiting(name, 'serve'), shadow: sightings.waiting(name, 'shadow') };
+    const sights = await to.look(name, groupId);
+    const told = FLAGS.map((flag) => {
+      const seen = sightings.take(name, flag, { waited: waited[flag], share: sights[flag].share });
+      return { flag, seen };
+    });
+    for (const { flag, seen } of told) for (const one of seen) await recordSighting(name, flag, one, to);
+    return sights;
+  };
 
-  /** The newest that readers saw is what the look sees as well, and says better. */
-  const recordSightings = async (
-    name: string,
-    seen: ReturnType<typeof taken>,
-    sights: FlagSights | null,
-    to: FlagWriter | null,
-  ) => {
-    for (const flag of FLAGS) {
-      const last = seen[flag].at(-1);
-      const told =
-        sights !== null && last?.seen === sights[flag].share ? seen[flag].slice(0, -1) : seen[flag];
-      for (const one of told) await recordSighting(name, flag, one, to);
-    }
+  /** What readers saw, without the flag server to ask. */
+  const recordSightings = async (name: string): Promise<void> => {
+    for (const flag of FLAGS)
+      for (const one of sightings.take(name, flag, null)) await recordSighting(name, flag, one, null);
   };
 
   const recordSighting = async (
@@ -393,7 +390,8 @@ export function createConverge(deps: ConvergeDeps): Converge {
     async stop() {
       unsubscribe?.();
       if (timer !== null) clearInterval(timer);
-      await Promise.all([...running.values(), rounds]);
+      // Until nothing is under way: what readers saw meanwhile is worth a look of its own.
+      while (running.size > 0 || rounds !== null) await Promise.all([...running.values(), rounds]);
     },
     trouble: (name) => troubles.get(name) ?? null,
   };
@@ -421,7 +419,6 @@ export function createConverge(deps: ConvergeDeps): Converge {
   }
 }
 
-const NOTHING_SEEN = { serve: [], shadow: [] };
 const NOBODY = { by: null, at: null };
 
 /** `settled`: it carries what the ledger wants. `stale`: it still carries a write of ours. `foreign`: neither. */
