@@ -186,6 +186,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
         const what = sight.what ?? `set to ${sight.share} %`;
         return `somebody changed the ${flag} flag of ${name} (${what}); it is left alone until: fig flags restore ${name}`;
       }
+      if (group.foreign[flag] !== null) cleared(name, flag, sight.share);
       const share = wantedShare(group, flag);
       const expect = typeof sight.share === 'number' ? sight.share : null;
       const result = await set(to, flag)(name, share, expect, String(pending.seq));
@@ -201,8 +202,11 @@ export function createConverge(deps: ConvergeDeps): Converge {
   const settled = (group: GroupState, flag: FlagName, pending: Intent | null) => {
     const share = wantedShare(group, flag);
     if (pending !== null) acknowledge(group.name, flag, pending, share);
-    else if (group.foreign[flag] !== null)
-      append(group.name, { type: 'override.cleared', body: { flag, readBack: share } });
+    else if (group.foreign[flag] !== null) cleared(group.name, flag, share);
+  };
+
+  const cleared = (name: string, flag: FlagName, seen: FlagShare) => {
+    if (typeof seen === 'number') append(name, { type: 'override.cleared', body: { flag, readBack: seen } });
   };
 
   /** The intent may have been replaced meanwhile; then the acknowledgement says nothing, and the next look writes. */
@@ -293,8 +297,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
       const edit = to === null ? NOBODY : await editOf(to, name, flag, seen);
       detected(name, { flag, expected, seen: String(seen), what: null, ...edit });
     }
-    if (!theirs && known !== null && typeof seen === 'number')
-      append(name, { type: 'override.cleared', body: { flag, readBack: seen } });
+    if (!theirs && known !== null) cleared(name, flag, seen);
   };
 
   /** Without a writer a person sets the flags: what the ledger intends is acknowledged once the reader sees it. */
