@@ -139,8 +139,9 @@ export function createConverge(deps: ConvergeDeps): Converge {
     const group = stateOf(name);
     if (group === undefined) return;
     if (!ensured.has(name) && FLAGS.every((flag) => isOursToMake(group, flag, sights[flag]))) {
-      if (FLAGS.some((flag) => sights[flag].what !== null)) {
-        await make(to, group);
+      const unmade = FLAGS.filter((flag) => mayBeUnmade(sights[flag]));
+      if (unmade.length > 0) {
+        await make(to, group, unmade);
         sights = await look(to, group);
       }
       ensured.add(name);
@@ -153,8 +154,8 @@ export function createConverge(deps: ConvergeDeps): Converge {
   };
 
   /** Makes what is missing; what exists it leaves as it is. */
-  const make = async (to: FlagWriter, group: GroupState): Promise<void> => {
-    for (const flag of FLAGS) sightings.rebuilding(group.name, flag);
+  const make = async (to: FlagWriter, group: GroupState, unmade: readonly FlagName[]): Promise<void> => {
+    for (const flag of unmade) sightings.rebuilding(group.name, flag);
     await to.ensure(
       group.name,
       group.groupId,
@@ -176,8 +177,10 @@ export function createConverge(deps: ConvergeDeps): Converge {
       if (group === undefined) return null;
       const pending = pendingOf(group, flag);
       const verdict = judge(group, flag, sight);
-      if (verdict === 'foreign') await record(to, group, flag, sight);
-      if (group.restoring[flag] && pending !== null) return restore(to, group, flag, pending);
+      if (verdict === 'foreign') {
+        await record(to, group, flag, sight);
+        if (stateOf(name)?.restoring[flag] === true) return restore(to, name, flag);
+      }
       if (verdict === 'settled') {
         settled(group, flag, pending);
         return null;
@@ -215,14 +218,14 @@ export function createConverge(deps: ConvergeDeps): Converge {
     if (group !== undefined) sightings.acknowledged(group, flag);
     const type = flag === 'serve' ? 'share.verified' : 'shadow.verified';
     append(name, { type, body: { of: pending.seq, readBack: share } });
+    if (notice(name)) void push(name);
   };
 
-  const restore = async (
-    to: FlagWriter,
-    group: GroupState,
-    flag: FlagName,
-    pending: Intent,
-  ): Promise<string | null> => {
+  const restore = async (to: FlagWriter, name: string, flag: FlagName): Promise<string | null> => {
+    // Of now: while the edit was recorded the ledger may have moved on.
+    const group = stateOf(name);
+    const pending = group === undefined ? null : pendingOf(group, flag);
+    if (group === undefined || pending === null) return null;
     const share = wantedShare(group, flag);
     sightings.rebuilding(group.name, flag);
     const result = await to.restore(group.name, flag, group.groupId, share, String(pending.seq));
@@ -387,6 +390,8 @@ export function createConverge(deps: ConvergeDeps): Converge {
     wake: () => void round(),
     start() {
       unsubscribe = reader.onChange(noticeAll);
+      // What is there now, so that the first change is known for one.
+      noticeAll();
       timer = setInterval(() => void round(), deps.retryMs);
       void round();
     },
@@ -439,6 +444,11 @@ function judge(group: GroupState, flag: FlagName, sight: FlagSight): 'settled' |
 /** A flag that is archived, or was seen to be removed, is a person's will; one that never was is made. */
 function isOursToMake(group: GroupState, flag: FlagName, sight: FlagSight): boolean {
   return !sight.archived && !(sight.share === 'missing' && group.foreign[flag] !== null);
+}
+
+/** Not there, or off: a start that was cut off leaves that, and so does a person; the writer can tell. */
+function mayBeUnmade({ what, share }: FlagSight): boolean {
+  return what !== null && (share === 'missing' || share === 0);
 }
 
 function isPending(group: GroupState): boolean {
