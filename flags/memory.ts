@@ -1,3 +1,4 @@
+import type { FlagExplained } from '../router/core/flags.ts';
 import { murmur3 } from '../router/core/hash.ts';
 import type {
   FlagReader,
@@ -28,6 +29,13 @@ interface MemoryFlag {
   readonly ref: string;
   readonly state: 'ours' | 'off' | 'custom' | 'archived';
 }
+
+const WHY_UNKNOWN: Readonly<Record<FlagIntent['cause'], string>> = {
+  'no-data': 'no flag was read yet',
+  'no-unit': 'the request carries no unit',
+  flag: 'there is no such flag',
+  missing: 'there is no such flag',
+};
 
 /** Reader and writer over one map: the same answers and results as with Unleash, without a server. */
 export function createMemoryFlags(): MemoryFlags {
@@ -103,6 +111,23 @@ export function createMemoryFlags(): MemoryFlags {
       return { serve, shadow, cause: serve === 'unknown' ? 'missing' : 'flag' };
     },
     intent: (group) => ({ serve: shareOf(serveFlag(group)), shadow: shareOf(shadowFlag(group)) }),
+    explain(group, subject) {
+      const { serve, shadow, cause } = reader.read(group, subject);
+      const explained = (name: string, given: Answer): FlagExplained => {
+        const flag = flags.get(name);
+        if (flag === undefined || given === 'unknown') {
+          return { name, answer: 'unknown', why: WHY_UNKNOWN[cause], strategies: [] };
+        }
+        const why = flag.state === 'ours' ? `rollout ${flag.share}` : 'not in our shape';
+        return {
+          name,
+          answer: given,
+          why: null,
+          strategies: [{ number: 1, name: 'flexibleRollout', answer: given, why }],
+        };
+      };
+      return { serve: explained(serveFlag(group), serve), shadow: explained(shadowFlag(group), shadow) };
+    },
     status: () => ({
       data,
       stale,

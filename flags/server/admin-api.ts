@@ -173,7 +173,6 @@ function eventOut({ groupId, ...event }: StoredEvent) {
   const about = event.featureName === null ? '' : ` **${event.featureName}**`;
   return {
     ...event,
-    tags: [],
     ...(groupId === null ? {} : { groupType: 'transaction', groupId }),
     label,
     summary: `**${event.createdBy}**: ${label}${about}`,

@@ -5,9 +5,10 @@ import type { Clock, Log } from '../../router/core/ports.ts';
 import type { LocalFlags } from '../client.ts';
 import { systemTimer, type Timer } from '../timer.ts';
 import { createAdminApi } from './admin-api.ts';
-import { createAuth, type FlagTokens, parseToken } from './auth.ts';
+import { createAuth, type FlagTokens, type ParsedToken, parseToken } from './auth.ts';
 import { createClientApi } from './client-api.ts';
 import { createIds, type Ids } from './ids.ts';
+import { createJournal } from './journal.ts';
 import { badRule, Problem } from './problem.ts';
 import { type ContextField, LIMITS, type Limits } from './semantics.ts';
 import { openStore, type Store } from './store.ts';
@@ -16,6 +17,8 @@ import { createView, type View } from './view.ts';
 
 const BODY_BYTES_MAX = 100 * 1024;
 const CONNECTIONS_MAX = 1000;
+/** Changes remembered for clients that come back. */
+const JOURNAL_MAX = 1000;
 /** How long an answer under way may take at `close()`. */
 const CLOSE_GRACE_MS = 500;
 
@@ -110,18 +113,20 @@ function open(deps: FlagServerDeps, listeners: ReadonlySet<() => void>): Running
   const limits = { ...LIMITS, ...deps.limits };
   const tokens = [parseToken('admin', deps.tokens.admin), parseToken('client', deps.tokens.client)];
   const store = openStore({ file, clock, ids, log });
-  for (const { token, tail } of tokens) store.putToken(token, tail);
+  putTokens(store, tokens, clock);
   seedContextFields(store, clock);
   // A restored or swapped data file must never meet an ETag of another life.
   const epoch = ids.epoch();
   const view = createView(store, epoch);
-  const streams = createStreams({ store, view, epoch, limits, log, timer, random });
+  const journal = createJournal(JOURNAL_MAX, store.revision());
+  const streams = createStreams({ store, view, journal, epoch, limits, log, timer, random });
   const auth = createAuth(store.tokens(), ids);
   const app = createApp(log, ids, (at) => {
     at.use('/api/client', createClientApi({ auth, view, streams }));
     at.use('/api/admin', createAdminApi({ auth, store, limits }));
   });
   store.onCommit((commit) => {
+    journal.touch(commit, commit.revision);
     streams.publish(commit);
     for (const listener of listeners) listener();
   });
@@ -175,6 +180,17 @@ function statusOf(error: unknown): number | null {
   if (typeof error !== 'object' || error === null || !('status' in error)) return null;
   const { status } = error;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : null;
+}
+
+/** The tokens of this start replace those of the last one; what was made through the API stays. */
+function putTokens(store: Store, tokens: readonly ParsedToken[], clock: Clock): void {
+  const createdAt = new Date(clock.wall()).toISOString();
+  store.change(SYSTEM, (changes) => {
+    changes.deleteConfiguredTokens();
+    for (const token of tokens) {
+      changes.insertToken({ ...token, alias: null, createdAt, expiresAt: null, configured: true });
+    }
+  });
 }
 
 /** The fields of an empty Unleash, and ours. */

@@ -22,11 +22,10 @@ export function newTokens(environment: string): FlagTokens {
   return { admin: `*:*.${secret()}`, client: `default:${environment}.${secret()}` };
 }
 
+export type ParsedToken = Pick<TokenRow, 'hash' | 'tail' | 'name' | 'type' | 'project' | 'environment'>;
+
 /** A token as it is stored. TypeError when the secret has not Unleash's format or is too short to be one. */
-export function parseToken(
-  type: TokenType,
-  text: string,
-): { readonly token: TokenRow; readonly tail: string } {
+export function parseToken(type: TokenType, text: string): ParsedToken {
   const match = /^(\*|default):(\*|[a-z]+)\.(.+)$/.exec(text);
   const [, project, environment, secret] = match ?? [];
   const known =
@@ -38,7 +37,7 @@ export function parseToken(
   if (secret.length < SECRET_CHARS_MIN) {
     throw new TypeError(`the secret of the ${type} token must have at least ${SECRET_CHARS_MIN} characters`);
   }
-  return { token: { hash: sha256(text), name: type, type, project, environment }, tail: text.slice(-4) };
+  return { hash: sha256(text), tail: text.slice(-4), name: type, type, project, environment };
 }
 
 export interface Auth {

@@ -63,7 +63,14 @@ export function createFeature(changes: Changes, project: string, input: NewFeatu
     throw new Problem('NameExistsError', `${kind} with that name already exists`);
   }
   if (changes.featureCount() >= limits.featuresMax) throw exceeds('feature', limits.featuresMax);
-  const feature = { ...input, project, stale: false, createdAt: changes.now, archivedAt: null };
+  const feature = {
+    ...input,
+    project,
+    stale: false,
+    createdAt: changes.now,
+    archivedAt: null,
+    overlay: null,
+  };
   changes.insertFeature(feature);
   recordFlag(changes, 'feature-created', feature, { data: featureOut(feature) });
   return feature;
@@ -75,7 +82,7 @@ export function archiveFeature(changes: Changes, project: string, name: string):
   if (feature.archivedAt !== null) {
     throw new Problem('NotFoundError', `There's no feature named "${name}" in project "${project}".`);
   }
-  changes.archive(name, changes.now);
+  changes.updateFeature({ ...feature, archivedAt: changes.now });
   recordFlag(changes, 'feature-archived', feature, {});
 }
 
@@ -85,7 +92,7 @@ export function reviveFeature(changes: Changes, name: string): void {
   if (feature.archivedAt === null) {
     throw new Problem('NotFoundError', `There's no archived feature named "${name}".`);
   }
-  changes.archive(name, null);
+  changes.updateFeature({ ...feature, archivedAt: null });
   for (const { name: environment } of ENVIRONMENTS) changes.setEnabled(name, environment, false);
   recordFlag(changes, 'feature-revived', feature, {});
 }

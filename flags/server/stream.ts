@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Log } from '../../router/core/ports.ts';
 import { jittered, type Timer } from '../timer.ts';
+import type { Changed, Journal } from './journal.ts';
 import { type Limits, PROJECT } from './semantics.ts';
 import type { Commit, Store } from './store.ts';
 import type { View } from './view.ts';
@@ -24,6 +25,7 @@ export interface Streams {
 export interface StreamsDeps {
   readonly store: Store;
   readonly view: View;
+  readonly journal: Journal;
   readonly epoch: string;
   readonly limits: Limits;
   readonly log: Log;
@@ -39,7 +41,7 @@ interface Stream {
 
 /** Server-sent events for SDKs in streaming mode: the whole table first, then one event per commit. */
 export function createStreams(deps: StreamsDeps): Streams {
-  const { store, view, epoch, limits, log, timer, random } = deps;
+  const { store, view, journal, epoch, limits, log, timer, random } = deps;
   const streams = new Set<Stream>();
   const counts = { refused: 0, cut: 0 };
 
@@ -47,31 +49,41 @@ export function createStreams(deps: StreamsDeps): Streams {
     return `id: ${epoch}.${store.revision()}\nevent: ${event}\ndata: {"events":[${events}]}\n\n`;
   }
 
-  function changes(environment: string, names: readonly string[]): string {
+  function changes(environment: string, changed: Changed): string {
     const eventId = store.revision();
     const entries = view.entries(environment);
-    return names
-      .map((featureName) => {
-        const entry = entries.get(featureName);
-        return entry === undefined
+    const segments = view.segments();
+    // Segments first: a flag that uses a new one must not come before it.
+    const parts = changed.segments.map((segmentId) => {
+      const known = segments.get(segmentId);
+      return known === undefined
+        ? JSON.stringify({ type: 'segment-removed', eventId, segmentId })
+        : `{"type":"segment-updated","eventId":${eventId},"segment":${known.json}}`;
+    });
+    for (const featureName of changed.features) {
+      const entry = entries.get(featureName);
+      parts.push(
+        entry === undefined
           ? JSON.stringify({ type: 'feature-removed', eventId, featureName, project: PROJECT })
-          : `{"type":"feature-updated","eventId":${eventId},"feature":${entry.json}}`;
-      })
-      .join(',');
+          : `{"type":"feature-updated","eventId":${eventId},"feature":${entry.json}}`,
+      );
+    }
+    return parts.join(',');
   }
 
   function hydration(environment: string): string {
     const features = [...view.entries(environment).values()].map(({ json }) => json).join(',');
-    return `{"type":"hydration","eventId":${store.revision()},"features":[${features}],"segments":[]}`;
+    const segments = [...view.segments().values()].map(({ json }) => json).join(',');
+    return `{"type":"hydration","eventId":${store.revision()},"features":[${features}],"segments":[${segments}]}`;
   }
 
   function missed(environment: string, lastEventId: string | undefined): string {
     const [of, revision] = lastEventId?.split('.') ?? [];
     if (of !== epoch || revision === undefined || !/^\d{1,15}$/.test(revision)) return hydration(environment);
     const since = Number(revision);
-    const names = store.changedSince(since, CATCH_UP_FLAGS_MAX + 1);
-    const known = since <= store.revision() && names.length <= CATCH_UP_FLAGS_MAX;
-    return known ? changes(environment, names) : hydration(environment);
+    const changed = since <= store.revision() ? journal.since(since) : null;
+    if (changed === null || changed.features.length > CATCH_UP_FLAGS_MAX) return hydration(environment);
+    return changes(environment, changed);
   }
 
   function keep(response: Response, environment: string): Stream {
@@ -119,11 +131,11 @@ export function createStreams(deps: StreamsDeps): Streams {
         frame('unleash-connected', missed(environment, request.get('last-event-id'))),
       );
     },
-    publish({ features }) {
+    publish(commit) {
       const frames = new Map<string, string>();
       for (const stream of [...streams]) {
         const { environment } = stream;
-        const text = frames.get(environment) ?? frame('unleash-updated', changes(environment, features));
+        const text = frames.get(environment) ?? frame('unleash-updated', changes(environment, commit));
         frames.set(environment, text);
         stream.write(text);
       }

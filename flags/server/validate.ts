@@ -115,7 +115,17 @@ export function parseStrategy(body: Body, limits: Limits): StrategyInput {
   if (!isText(title) || typeof disabled !== 'boolean' || !isOrder(sortOrder) || !isParameters(parameters)) {
     throw badData(faults);
   }
-  return { name, title, disabled, sortOrder, parameters, constraints: listOf(constraints, isConstraint) };
+  return {
+    name,
+    title,
+    disabled,
+    sortOrder,
+    parameters,
+    constraints: listOf(constraints, isConstraint),
+    variants: [],
+    segments: [],
+    overlay: null,
+  };
 }
 
 /** 400 when `appName` is missing; all that register and metrics insist on. */

@@ -2,6 +2,16 @@
 import type { Detail, Kind, Severity } from './compare/comparison.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Actor, FlagName, Happening, LedgerEvent } from './events.ts';
+import type {
+  FlagChange,
+  FlagChanged,
+  FlagEvent,
+  FlagExplained,
+  FlagExport,
+  FlagListed,
+  FlagReply,
+  FlagShown,
+} from './flags.ts';
 import type { Outcome } from './outcome.ts';
 import type { LedgerState } from './rollout.ts';
 import type {
@@ -53,6 +63,8 @@ export interface FlagReader {
   status(): FlagStatus;
   /** Called after the whole table was swapped; returns the unsubscriber. */
   onChange(listener: (revision: number) => void): () => void;
+  /** Why `read` would give this subject what it gives. Not for the hot path. */
+  explain(group: string, subject: Subject): { readonly serve: FlagExplained; readonly shadow: FlagExplained };
 }
 
 /**
@@ -106,6 +118,24 @@ export interface FlagWriter {
   restore(group: string, flag: FlagName, groupId: string, share: number, ref: string): Promise<WriteResult>;
   /** Archives both flags; a second time nothing. */
   retire(group: string): Promise<void>;
+}
+
+/** All flags that can be looked at, a group's and anybody's. Never rejects. */
+export interface FlagCatalog {
+  /** In one environment. `archived`: those too. */
+  list(environment: string, archived: boolean): Promise<FlagReply<readonly FlagListed[]>>;
+  /** Null: there is no such flag. */
+  show(name: string): Promise<FlagReply<FlagShown | null>>;
+}
+
+/** The flag server's admin side, for what people do by hand. Never rejects. */
+export interface FlagAdmin extends FlagCatalog {
+  /** Reads, writes at most once, reads back. */
+  change(name: string, environment: string, change: FlagChange): Promise<FlagReply<FlagChanged>>;
+  /** Newest first, at most `limit` (1-1000). `name` null: of all flags. */
+  events(name: string | null, limit: number): Promise<FlagReply<readonly FlagEvent[]>>;
+  /** Everything, by environment. */
+  export(): Promise<FlagReply<FlagExport>>;
 }
 
 /** What became of one copy. */
