@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { Duplex } from 'node:stream';
 import type { Timer } from './timer.ts';
 
 declare module 'node:http' {
@@ -39,13 +40,8 @@ export function createFlagAgent({ url, timeoutMs, ca, timer }: FlagAgentDeps): F
       ? new HttpAgent(options)
       : new HttpsAgent(ca === undefined ? tls : { ...tls, ca });
   const add = agent.addRequest.bind(agent);
-  let closed = false;
 
   agent.addRequest = (request, of) => {
-    if (closed) {
-      request.destroy(new Error('the flag client has stopped'));
-      return;
-    }
     const cancel = timer.after(2 * timeoutMs, () =>
       request.destroy(new Error('timeout: the answer has no end')),
     );
@@ -57,7 +53,10 @@ export function createFlagAgent({ url, timeoutMs, ca, timer }: FlagAgentDeps): F
   return {
     agent,
     close() {
-      closed = true;
+      agent.createConnection = (_options, done) => {
+        done?.(new Error('the flag client has stopped'), new Duplex());
+        return undefined;
+      };
       agent.destroy();
     },
   };
