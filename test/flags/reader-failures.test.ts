@@ -3,7 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { FEATURES, freePort, json, scripted } from './scripted.ts';
-import { fakeTime, fresh, startReader, startServer, subject, TOKENS, tempDir, until, writerFor } from './world.ts';
+import {
+  fakeTime,
+  fresh,
+  startReader,
+  startServer,
+  subject,
+  TOKENS,
+  tempDir,
+  until,
+  writerFor,
+} from './world.ts';
 
 const UNIT = '6d894aa3ee802549d7f340e7c1cf0d1c';
 const token = TOKENS.client;
