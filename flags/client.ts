@@ -112,8 +112,9 @@ export function createClient(deps: ClientDeps): FlagClient {
   const backup = source.kind === 'poll' ? backupOf(source.url, deps) : null;
   const table = agent === null ? createTable() : null;
   const listeners = new Set<(revision: number) => void>();
-  const cancels: Record<'refused' | 'stream' | 'commit', (() => void) | null> = {
+  const cancels: Record<'refused' | 'silent' | 'stream' | 'commit', (() => void) | null> = {
     refused: null,
+    silent: null,
     stream: null,
     commit: null,
   };
@@ -168,6 +169,7 @@ export function createClient(deps: ClientDeps): FlagClient {
     if (lastError !== null) log.info('flags.reachable', { transport: source.kind, failures: counts.errors });
     lastError = null;
     lastContactMs = clock.now();
+    watchStream(client);
     if (!streamDue) return;
     streamDue = false;
     // Not before the SDK has planned its next poll: it forgets to cancel one that is under way, and polls twice.
@@ -221,6 +223,17 @@ export function createClient(deps: ClientDeps): FlagClient {
     } catch (error) {
       failed(reasonOf(error));
     }
+  }
+
+  /** A stream can be open, and even send bytes, without saying anything of flags. The SDK would wait for ever. */
+  function watchStream(client: Unleash): void {
+    if (source.kind !== 'stream') return;
+    cancels.silent?.();
+    cancels.silent = timer.after(STREAM_STALE_MS, () => {
+      if (controlsOf(client)?.getMode() !== 'streaming') return;
+      failed('the flag server sent nothing of use on its stream');
+      switchMode(client, 'polling');
+    });
   }
 
   function returnToStream(client: Unleash): void {
@@ -292,6 +305,7 @@ export function createClient(deps: ClientDeps): FlagClient {
         if (known !== null) table.swap(known.table);
         cancels.commit = pushed.onTable(guarded((next: FlagTable) => table.swap(next)));
       }
+      watchStream(client);
       void settled(client.start());
     },
 
