@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { InMemStorageProvider, Unleash, type UnleashConfig, UnleashEvents } from 'unleash-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createIds } from '../../flags/server/ids.ts';
+import { canonicalJson } from '../../flags/server/semantics.ts';
 import { replaceState } from '../../flags/server/state.ts';
 import { openStore } from '../../flags/server/store.ts';
 import { createTable } from '../../flags/table.ts';
@@ -58,8 +59,8 @@ describe.each<[string, Partial<UnleashConfig>]>([
     await new Promise((resolve) => unleash.once(UnleashEvents.Synchronized, resolve));
     for (const state of later) {
       server.replaceState(ENVIRONMENT, state);
-      const wanted = JSON.stringify(byName(state.features));
-      await until(() => JSON.stringify(byName(unleash.getFeatureToggleDefinitions())) === wanted, 2000);
+      const wanted = canonicalJson(byName(state.features));
+      await until(() => canonicalJson(byName(unleash.getFeatureToggleDefinitions())) === wanted, 2000);
     }
     expect(evaluate(unleash, file)).toBe(count);
   });
