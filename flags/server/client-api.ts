@@ -8,6 +8,7 @@ import { bodyOf, requireAppName } from './validate.ts';
 import type { ClientQuery, View } from './view.ts';
 
 const QUERY_VALUES_MAX = 100;
+const VERSION = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]+)?$/;
 
 export interface ClientApiDeps {
   readonly auth: Auth;
@@ -92,7 +93,7 @@ function queryOf(request: Request, token: TokenRow): ClientQuery {
 /** Segments came with version 4.2.0 of the client specification. 400 for what is no version, as in Unleash. */
 function knowsSegments(version: string | undefined): boolean {
   if (version === undefined || version === '') return false;
-  const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z.-]+)?$/.exec(version);
+  const match = VERSION.exec(version);
   if (match === null) {
     const fault = /^\d/.test(version) ? 'SemVer' : 'prefix';
     throw new Problem('BadDataError', `Invalid ${fault} in the Unleash-Client-Spec header: "${version}".`);
