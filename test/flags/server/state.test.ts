@@ -234,27 +234,22 @@ test('an environment that there is not is refused', () => {
 test('any state of the specification, or a mixture of them, takes the place of any other', () => {
   const { replace, given } = open();
   const random = randomOf(42);
-  const states = [sorted(ODD), ...specification().flatMap(({ states }) => states)];
-  const pool = [
-    ...new Map(states.flatMap(({ features }) => features).map((one) => [nameOf(one), one])).values(),
-  ];
+  const files = specification().flatMap(({ states }) => states);
+  const states: readonly ReturnType<typeof sorted>[] = [ODD, ...files].map(sorted);
+  const allFlags = states.flatMap(({ features }) => features);
+  const features = distinct(allFlags, 'name');
   const segments = states.flatMap((state) => state.segments);
   for (let round = 0; round < 60; round += 1) {
-    const state =
-      round % 2 === 0
-        ? pick(states, random)
-        : { features: some(pool, random), segments: distinct(some(segments, random)) };
+    const mixture = { features: some(features, random), segments: distinct(some(segments, random), 'id') };
+    const state = round % 2 === 0 ? pick(states, random) : mixture;
     replace(state);
     expect(given()).toEqual(sorted(state));
   }
 });
 
-function nameOf(feature: object): string {
-  return String(Reflect.get(feature, 'name'));
-}
-
-function distinct(segments: readonly object[]): object[] {
-  return [...new Map(segments.map((one) => [Reflect.get(one, 'id'), one])).values()];
+/** The last one of each name or id. */
+function distinct(items: readonly object[], key: 'name' | 'id'): object[] {
+  return [...new Map(items.map((item) => [Reflect.get(item, key), item])).values()];
 }
 
 function some<T>(items: readonly T[], random: Random): T[] {
