@@ -149,6 +149,14 @@ test('only what differs is touched, with its events', () => {
   expect(last?.revision).toBe(events[0]?.id);
 });
 
+test('segments are listed by name, whenever they came', () => {
+  const { replace, view } = open();
+  const segment = (id: number, name: string) => ({ id, name, constraints: [] });
+  replace({ features: [], segments: [segment(1, 'b'), segment(2, 'd')] });
+  replace({ features: [], segments: [segment(1, 'b'), segment(2, 'a'), segment(3, 'c')] });
+  expect(view.table(ENVIRONMENT).segments.map(({ id }) => id)).toEqual([2, 1, 3]);
+});
+
 test('a strategy that stays in its place keeps its id', () => {
   const { replace, store } = open();
   const state = (rollouts: string[]) => ({
