@@ -149,6 +149,8 @@ const MASKS: readonly RegExp[] = [
 ];
 /** Keys whose values are compared by their kind alone: revisions, texts for a UI. */
 const KINDS: ReadonlySet<string> = new Set(['revisionId', 'imageUrl', 'label', 'summary']);
+/** Figures of a project, counted in the background. */
+const STATISTIC = /Window$/;
 /** Unleash computes this in the background, so that an answer may or may not have it already. */
 const LATE: ReadonlySet<string> = new Set(['lifecycle']);
 /** What is compared of an event. `id` and `createdAt` are every server's own; `label` and `summary` are for a UI. */
@@ -199,7 +201,7 @@ function comparer(ids: Ids, exception: Exception) {
       if (ours === undefined && theirs !== undefined && exception.partial === true) continue;
       const optional = LATE.has(key) || exception.optional?.includes(key) === true;
       if (optional && (ours === undefined || theirs === undefined)) continue;
-      const kindOnly = KINDS.has(key) || (key === 'id' && isEvent(recorded));
+      const kindOnly = KINDS.has(key) || STATISTIC.test(key) || (key === 'id' && isEvent(recorded));
       if (kindOnly && typeof theirs === typeof ours) continue;
       compare(path === '' ? key : `${path}.${key}`, theirs, ours);
     }

@@ -94,15 +94,13 @@ test('a share that a person moves in a real Unleash changes the side within refr
       ['0', 'legacy'],
       ['100', 'service'],
       ['0', 'legacy'],
-      ['100', 'service'],
-      ['0', 'legacy'],
     ] as const) {
       await setRollout(rollout);
       const started = performance.now();
       await soon(async () => (await side('ana')) === answer);
       tookMs.push(performance.now() - started);
     }
-    const [, , median = Number.NaN] = tookMs.toSorted((a, b) => a - b);
+    const [, median = Number.NaN] = tookMs.toSorted((a, b) => a - b);
     expect(median).toBeLessThan(PROPAGATION_MS_MAX);
   }
 });
