@@ -1,10 +1,25 @@
 import { defineConfig } from 'vitest/config';
 
+const REAL_UNLEASH = 'test/unleash/**/*.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: { name: 'fig', include: ['test/**/*.test.ts'], exclude: [REAL_UNLEASH] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'unleash',
+          include: [REAL_UNLEASH],
+          globalSetup: ['test/unleash/servers.ts'],
+        },
+      },
+    ],
   },
 });
