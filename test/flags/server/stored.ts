@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 
@@ -17,4 +17,10 @@ export function storedIn(file: string, dir: string): Readonly<Record<string, rea
   } finally {
     db.close();
   }
+}
+
+/** When a data file and its log were written last: the same as before means that nothing was. */
+export function writtenAt(file: string): string {
+  const stats = ['', '-wal'].map((end) => statSync(file + end, { bigint: true, throwIfNoEntry: false }));
+  return stats.map((one) => `${one?.mtimeNs} ${one?.size}`).join(' ');
 }
