@@ -10,7 +10,7 @@ import { createClientApi } from './client-api.ts';
 import { createIds, type Ids } from './ids.ts';
 import { createJournal } from './journal.ts';
 import { badRule, Problem } from './problem.ts';
-import { type ContextField, LIMITS, type Limits } from './semantics.ts';
+import { type ContextField, LIMITS, type Limits, type Policy } from './semantics.ts';
 import { openStore, type Store } from './store.ts';
 import { createStreams, type Streams } from './stream.ts';
 import { createView, type View } from './view.ts';
@@ -33,6 +33,8 @@ export interface FlagServerDeps {
   readonly random?: () => number;
   readonly ids?: Ids;
   readonly limits?: Partial<Limits>;
+  /** `strict` by default; `unleash` is for tests only. */
+  readonly policy?: Policy;
 }
 
 export interface FlagServer extends LocalFlags {
@@ -111,6 +113,7 @@ export function createFlagServer(deps: FlagServerDeps): FlagServer {
 function open(deps: FlagServerDeps, listeners: ReadonlySet<() => void>): Running {
   const { file, clock, log, timer = systemTimer, random = Math.random, ids = createIds(clock) } = deps;
   const limits = { ...LIMITS, ...deps.limits };
+  const policy = deps.policy ?? 'strict';
   const tokens = [parseToken('admin', deps.tokens.admin), parseToken('client', deps.tokens.client)];
   const store = openStore({ file, clock, ids, log });
   putTokens(store, tokens, clock);
@@ -123,7 +126,7 @@ function open(deps: FlagServerDeps, listeners: ReadonlySet<() => void>): Running
   const auth = createAuth(store.tokens(), ids);
   const app = createApp(log, ids, (at) => {
     at.use('/api/client', createClientApi({ auth, view, streams }));
-    at.use('/api/admin', createAdminApi({ auth, store, limits }));
+    at.use('/api/admin', createAdminApi({ auth, store, limits, policy }));
   });
   store.onCommit((commit) => {
     journal.touch(commit, commit.revision);

@@ -5,18 +5,26 @@ export interface Detail {
 }
 
 type ProblemName =
+  | 'ArchivedFeatureError'
   | 'BadDataError'
+  | 'ConflictError'
+  | 'ContentTypeError'
+  | 'ExceedsLimitError'
   | 'InvalidOperationError'
-  | 'NotFoundError'
   | 'NameExistsError'
-  | 'ConflictError';
+  | 'NotFoundError'
+  | 'OperationDeniedError';
 
 const STATUS = {
+  ArchivedFeatureError: 400,
   BadDataError: 400,
-  InvalidOperationError: 403,
-  NotFoundError: 404,
-  NameExistsError: 409,
   ConflictError: 409,
+  ContentTypeError: 415,
+  ExceedsLimitError: 400,
+  InvalidOperationError: 403,
+  NameExistsError: 409,
+  NotFoundError: 404,
+  OperationDeniedError: 403,
 } as const satisfies Record<ProblemName, number>;
 
 /** Thrown inside a request; rolls its transaction back and becomes the answer. */
@@ -54,7 +62,8 @@ export function badRule(message: string): Problem {
 
 /** 400: one more would be too many. Unleash's text. */
 export function exceeds(resource: string, limit: number): Problem {
-  return badRule(
+  return new Problem(
+    'ExceedsLimitError',
     `Failed to create ${resource}. You can't create more than the established limit of ${limit}.`,
   );
 }

@@ -26,7 +26,9 @@ import {
   variantsIn,
 } from './rows.ts';
 import { ENVIRONMENTS, EVENT_TYPES, type Tag } from './semantics.ts';
-import type { Actor, Changes, EventQuery, Reads } from './store.ts';
+import type { Actor, Changes, EventQuery, PlacedStrategy, Reads } from './store.ts';
+
+type PlacedRow = StrategyRow & { readonly feature: string; readonly environment: string };
 
 export interface Sql {
   readonly reads: Reads;
@@ -64,11 +66,11 @@ function createReads(sql: Statements): Reads {
       const row = sql.segment.get(id);
       return row === undefined ? null : segmentOf(row);
     },
-    segmentUses: (id) =>
-      sql.segmentUses.all(id).map((row) => {
-        const { feature, environment } = row;
-        return { feature, environment, strategy: strategyOf(row) };
-      }),
+    strategy: (id) => {
+      const row = sql.strategy.get(id);
+      return row === undefined ? null : placed(row);
+    },
+    segmentUses: (id) => sql.segmentUses.all(id).map(placed),
     dependencies: (child) => sql.dependencies.all(child).map(dependencyOf),
     children: (parent) => sql.children.all(parent).map(({ child }) => child),
     tags: () => sql.tags.all(),
@@ -81,6 +83,11 @@ function createReads(sql: Statements): Reads {
       return { events: sql.events.all(query).map(eventOf), total };
     },
   };
+}
+
+function placed(row: PlacedRow): PlacedStrategy {
+  const { feature, environment } = row;
+  return { feature, environment, strategy: strategyOf(row) };
 }
 
 /** What a change has done so far. */
@@ -241,7 +248,8 @@ function statements(db: Database) {
     strategies: db.prepare<[string, string], StrategyRow>(
       'SELECT * FROM strategy WHERE feature = ? AND environment = ? ORDER BY sort_order, seq',
     ),
-    segmentUses: db.prepare<[number], StrategyRow & { feature: string; environment: string }>(
+    strategy: db.prepare<[string], PlacedRow>('SELECT * FROM strategy WHERE id = ?'),
+    segmentUses: db.prepare<[number], PlacedRow>(
       `SELECT * FROM strategy
        WHERE EXISTS (SELECT 1 FROM json_each(strategy.segments) WHERE value = ?) ORDER BY seq`,
     ),

@@ -47,8 +47,8 @@ export interface UsageRow {
   readonly variants: Readonly<Record<string, number>>;
 }
 
-/** Where a segment is used. */
-export interface SegmentUse {
+/** A strategy and where it is. */
+export interface PlacedStrategy {
   readonly feature: string;
   readonly environment: string;
   readonly strategy: Strategy;
@@ -104,9 +104,10 @@ export interface Reads {
   /** Variants of the whole flag, which can only be imported. */
   variants(feature: string, environment: string): readonly Variant[];
   strategies(feature: string, environment: string): Strategy[];
+  strategy(id: string): PlacedStrategy | null;
   segments(): Segment[];
   segment(id: number): Segment | null;
-  segmentUses(id: number): SegmentUse[];
+  segmentUses(id: number): PlacedStrategy[];
   dependencies(child: string): Dependency[];
   children(parent: string): string[];
   tags(): Tag[];

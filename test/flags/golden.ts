@@ -31,7 +31,7 @@ export interface Exception {
   readonly only?: readonly string[];
   /** Keys that are absent from the answer, at any depth, are no difference. */
   readonly partial?: true;
-  /** Keys that may be absent, at any depth. */
+  /** Keys that only one of the two may have, at any depth. */
   readonly optional?: readonly string[];
   /** Items of lists with one of these names may be there in addition. */
   readonly extra?: readonly string[];
@@ -149,6 +149,10 @@ const MASKS: readonly RegExp[] = [
 ];
 /** Keys whose values are compared by their kind alone: revisions, texts for a UI. */
 const KINDS: ReadonlySet<string> = new Set(['revisionId', 'imageUrl', 'label', 'summary']);
+/** Figures of a project, counted in the background. */
+const STATISTIC = /Window$/;
+/** Unleash computes this in the background, so that an answer may or may not have it already. */
+const LATE: ReadonlySet<string> = new Set(['lifecycle']);
 /** What is compared of an event. `id` and `createdAt` are every server's own; `label` and `summary` are for a UI. */
 const EVENT_KEYS = [
   'type',
@@ -194,9 +198,10 @@ function comparer(ids: Ids, exception: Exception) {
     for (const key of new Set([...Object.keys(recorded), ...Object.keys(actual)])) {
       const theirs = recorded[key];
       const ours = actual[key];
-      const lacks = ours === undefined && theirs !== undefined;
-      if (lacks && (exception.partial === true || exception.optional?.includes(key) === true)) continue;
-      const kindOnly = KINDS.has(key) || (key === 'id' && isEvent(recorded));
+      if (ours === undefined && theirs !== undefined && exception.partial === true) continue;
+      const optional = LATE.has(key) || exception.optional?.includes(key) === true;
+      if (optional && (ours === undefined || theirs === undefined)) continue;
+      const kindOnly = KINDS.has(key) || STATISTIC.test(key) || (key === 'id' && isEvent(recorded));
       if (kindOnly && typeof theirs === typeof ours) continue;
       compare(path === '' ? key : `${path}.${key}`, theirs, ours);
     }
