@@ -7,10 +7,12 @@ import { systemTimer, type Timer } from '../timer.ts';
 import { createAdminApi } from './admin-api.ts';
 import { createAuth, type FlagTokens, type ParsedToken, parseToken } from './auth.ts';
 import { createClientApi } from './client-api.ts';
+import { createDeltas } from './delta.ts';
 import { createIds, type Ids } from './ids.ts';
 import { createJournal } from './journal.ts';
 import { badRule, Problem } from './problem.ts';
 import { type ContextField, LIMITS, type Limits, type Policy } from './semantics.ts';
+import { type ClientState, replaceState } from './state.ts';
 import { openStore, type Store } from './store.ts';
 import { createStreams, type Streams } from './stream.ts';
 import { createView, type View } from './view.ts';
@@ -44,6 +46,8 @@ export interface FlagServer extends LocalFlags {
    * `url` is what readers and writers take.
    */
   listen(at: { readonly port: number; readonly host?: string }): Promise<{ url: string; port: number }>;
+  /** Makes the flags and segments of an environment those of `state`, as they are: see `replaceState`. */
+  replaceState(environment: string, state: ClientState): void;
   /** Highest event id that clients can see; only rises. */
   revision(): number;
   streams(): ReturnType<Streams['counts']>;
@@ -96,6 +100,10 @@ export function createFlagServer(deps: FlagServerDeps): FlagServer {
       };
     },
 
+    replaceState(environment, state) {
+      replaceState(started().store, SYSTEM, environment, state);
+    },
+
     revision: () => started().store.revision(),
     streams: () => started().streams.counts(),
 
@@ -122,10 +130,11 @@ function open(deps: FlagServerDeps, listeners: ReadonlySet<() => void>): Running
   const epoch = ids.epoch();
   const view = createView(store, epoch);
   const journal = createJournal(JOURNAL_MAX, store.revision());
-  const streams = createStreams({ store, view, journal, epoch, limits, log, timer, random });
+  const deltas = createDeltas({ store, view, journal, epoch });
+  const streams = createStreams({ deltas, limits, clock, log, timer, random });
   const auth = createAuth(store.tokens(), ids);
   const app = createApp(log, ids, (at) => {
-    at.use('/api/client', createClientApi({ auth, view, streams }));
+    at.use('/api/client', createClientApi({ auth, view, streams, deltas }));
     at.use('/api/admin', createAdminApi({ auth, store, limits, policy }));
   });
   store.onCommit((commit) => {

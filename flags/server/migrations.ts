@@ -88,7 +88,8 @@ export const MIGRATIONS: readonly string[] = [
     project TEXT,
     constraints TEXT NOT NULL,
     created_by TEXT NOT NULL,
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    overlay TEXT
   ) STRICT;
   CREATE TABLE dependency (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -8,6 +8,7 @@ import type {
   LegalValue,
   Overlay,
   Segment,
+  SegmentInput,
   Strategy,
   Tag,
   Variant,
@@ -45,6 +46,7 @@ export interface SegmentRow {
   readonly constraints: string;
   readonly created_by: string;
   readonly created_at: string;
+  readonly overlay: string | null;
 }
 export interface DependencyRow {
   readonly child: string;
@@ -165,12 +167,33 @@ export function strategySql(strategy: Strategy) {
 
 export function segmentOf(row: SegmentRow): Segment {
   const { id, name, description, project, created_by, created_at } = row;
-  const constraints = constraintsIn(row.constraints);
-  return { id, name, description, project, constraints, createdBy: created_by, createdAt: created_at };
+  return {
+    id,
+    name,
+    description,
+    project,
+    constraints: constraintsIn(row.constraints),
+    createdBy: created_by,
+    createdAt: created_at,
+    overlay: overlayIn(row.overlay),
+  };
 }
 
-export function segmentSql(segment: Omit<Segment, 'id'> & { readonly id: number | null }) {
-  return { ...segment, constraints: JSON.stringify(segment.constraints) };
+export function segmentSql(
+  segment: Omit<SegmentInput, 'id'> & { readonly id: number | null },
+  overlay: Overlay | null,
+) {
+  const { id, name, description, project, constraints, createdBy, createdAt } = segment;
+  return {
+    id,
+    name,
+    description,
+    project,
+    constraints: JSON.stringify(constraints),
+    createdBy,
+    createdAt,
+    overlay: overlayText(overlay),
+  };
 }
 
 export function dependencyOf({ child, parent, enabled, variants, overlay }: DependencyRow): Dependency {

@@ -115,7 +115,11 @@ export interface Segment {
   readonly constraints: readonly Constraint[];
   readonly createdBy: string;
   readonly createdAt: string;
+  readonly overlay: Overlay | null;
 }
+
+/** A segment as it is written; every edit drops the overlay. */
+export type SegmentInput = Omit<Segment, 'overlay'>;
 
 /** A flag that is on only while another one is: `enabled` says which way, `variants` which of its variants. */
 export interface Dependency {
@@ -227,7 +231,15 @@ export function strategyOut(strategy: Strategy) {
 }
 
 /** A segment as admin answers and events show it. */
-export function segmentOut({ id, name, description, project, constraints, createdBy, createdAt }: Segment) {
+export function segmentOut({
+  id,
+  name,
+  description,
+  project,
+  constraints,
+  createdBy,
+  createdAt,
+}: SegmentInput) {
   return {
     id,
     name,
@@ -265,19 +277,21 @@ export function clientFeature({ feature, enabled, variants, strategies, dependen
   return overlaid(ours, feature.overlay);
 }
 
-function clientStrategy({ name, constraints, parameters, variants, segments, overlay }: Strategy) {
+/** A strategy as clients see it. */
+export function clientStrategy({ name, constraints, parameters, variants, segments, overlay }: Strategy) {
   const ours = { name, constraints, parameters, variants, ...(segments.length === 0 ? {} : { segments }) };
   return overlaid(ours, overlay);
 }
 
-function clientDependency({ parent, enabled, variants, overlay }: Dependency) {
-  const ours = { feature: parent, enabled, ...(variants.length === 0 ? {} : { variants }) };
+/** A dependency as clients see it: variants of a parent that has to be off mean nothing. */
+export function clientDependency({ parent, enabled, variants, overlay }: Dependency) {
+  const ours = { feature: parent, enabled, ...(enabled ? { variants } : {}) };
   return overlaid(ours, overlay);
 }
 
 /** A segment as clients see it. */
-export function clientSegment({ id, name, constraints }: Segment) {
-  return { id, name, constraints };
+export function clientSegment({ id, name, constraints, overlay }: Segment) {
+  return overlaid({ id, name, constraints }, overlay);
 }
 
 /** What has to be remembered so that `overlaid(ours, …)` gives `given` again; null when that is `ours` already. */

@@ -141,14 +141,14 @@ function createWrites(
     deleteStrategy(id) {
       for (const { feature } of sql.deleteStrategy.all(id)) touched.features.add(feature);
     },
-    insertSegment(segment) {
-      const { lastInsertRowid } = sql.insertSegment.run(segmentSql(segment));
+    insertSegment(segment, overlay = null) {
+      const { lastInsertRowid } = sql.insertSegment.run(segmentSql(segment, overlay));
       const id = Number(lastInsertRowid);
       touched.segments.add(id);
-      return { ...segment, id };
+      return { ...segment, id, overlay };
     },
     updateSegment(segment) {
-      sql.updateSegment.run(segmentSql(segment));
+      sql.updateSegment.run(segmentSql(segment, null));
       touched.segments.add(segment.id);
     },
     deleteSegment(id) {
@@ -316,12 +316,12 @@ function statements(db: Database) {
       'DELETE FROM strategy WHERE id = ? RETURNING feature',
     ),
     insertSegment: db.prepare(
-      `INSERT INTO segment (id, name, description, project, constraints, created_by, created_at)
-       VALUES (@id, @name, @description, @project, @constraints, @createdBy, @createdAt)`,
+      `INSERT INTO segment (id, name, description, project, constraints, created_by, created_at, overlay)
+       VALUES (@id, @name, @description, @project, @constraints, @createdBy, @createdAt, @overlay)`,
     ),
     updateSegment: db.prepare(
       `UPDATE segment SET name = @name, description = @description, project = @project,
-         constraints = @constraints WHERE id = @id`,
+         constraints = @constraints, overlay = @overlay WHERE id = @id`,
     ),
     deleteSegment: db.prepare<[number]>('DELETE FROM segment WHERE id = ?'),
     insertDependency: db.prepare(

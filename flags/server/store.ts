@@ -10,7 +10,9 @@ import type {
   Dependency,
   EventDraft,
   Feature,
+  Overlay,
   Segment,
+  SegmentInput,
   Strategy,
   Tag,
   Variant,
@@ -134,8 +136,11 @@ export interface Changes extends Reads {
   updateStrategy(strategy: Strategy): void;
   deleteStrategy(id: string): void;
   /** `id` null: the next one that was never used. */
-  insertSegment(segment: Omit<Segment, 'id'> & { readonly id: number | null }): Segment;
-  updateSegment(segment: Segment): void;
+  insertSegment(
+    segment: Omit<SegmentInput, 'id'> & { readonly id: number | null },
+    overlay?: Overlay | null,
+  ): Segment;
+  updateSegment(segment: SegmentInput): void;
   deleteSegment(id: number): void;
   insertDependency(dependency: Dependency): void;
   deleteDependency(child: string, parent: string): void;
