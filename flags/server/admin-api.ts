@@ -1,30 +1,42 @@
 import { Router } from 'express';
+import type { Clock } from '../../router/core/ports.ts';
 import { addContext } from './admin/context.ts';
 import { addDependencies } from './admin/dependencies.ts';
 import { addEnvironments } from './admin/environments.ts';
 import { addEvents } from './admin/events.ts';
 import { addFeatures } from './admin/features.ts';
+import { addFixed } from './admin/fixed.ts';
+import { addMaintenance, refuseWhenReadOnly } from './admin/maintenance.ts';
 import type { Admin } from './admin/routes.ts';
 import { addSearch } from './admin/search.ts';
 import { addSegments } from './admin/segments.ts';
 import { addStrategies } from './admin/strategies.ts';
 import { addTags } from './admin/tags.ts';
+import { addTokens } from './admin/tokens.ts';
+import { addUsage } from './admin/usage.ts';
 import type { Auth } from './auth.ts';
+import { BODY_BYTES_MAX, jsonBody } from './body.ts';
 import type { Limits, Policy } from './semantics.ts';
 import type { Store } from './store.ts';
+import type { Streams } from './stream.ts';
+import type { Tokens } from './tokens.ts';
 import { requireStorable } from './validate.ts';
 
 export interface AdminApiDeps {
   readonly auth: Auth;
+  readonly tokens: Tokens;
   readonly store: Store;
+  readonly streams: Streams;
+  readonly clock: Clock;
   readonly limits: Limits;
   readonly policy: Policy;
 }
 
 /** `/api/admin`: flags and what belongs to them, for the writer, a CLI, and a person with curl. */
-export function createAdminApi({ auth, store, limits, policy }: AdminApiDeps): Router {
+export function createAdminApi(deps: AdminApiDeps): Router {
+  const { auth, tokens, store, streams, limits, policy, clock } = deps;
   const router = Router();
-  router.use(auth.admin);
+  router.use(auth.admin, refuseWhenReadOnly(store), jsonBody(BODY_BYTES_MAX));
   router.use((request, _response, next) => {
     requireStorable(request.body);
     next();
@@ -43,6 +55,10 @@ export function createAdminApi({ auth, store, limits, policy }: AdminApiDeps): R
   addTags(admin);
   addSegments(admin);
   addSearch(admin);
+  addFixed(admin);
+  addTokens(admin, tokens, streams);
   addEvents(admin);
+  addUsage(admin, clock);
+  addMaintenance(admin);
   return router;
 }

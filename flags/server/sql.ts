@@ -28,6 +28,7 @@ import {
 } from './rows.ts';
 import { ENVIRONMENTS, EVENT_TYPES, type Tag } from './semantics.ts';
 import type { Actor, Changes, PlacedStrategy, Reads } from './store.ts';
+import { summed } from './usage.ts';
 
 type PlacedRow = StrategyRow & { readonly feature: string; readonly environment: string };
 
@@ -79,6 +80,7 @@ function createReads(db: Database, sql: Statements): Reads {
     contextFields: () => sql.contextFields.all().map(contextFieldOf),
     tokens: () => sql.tokens.all().map(tokenOf),
     usage: (feature, since) => sql.usage.all(feature, since).map(usageOf),
+    usageApps: (feature, environment) => sql.usageApps.all({ feature, environment }).map(({ name }) => name),
     events(query) {
       const { page, count, values } = eventSearch(query);
       const total = db.prepare<unknown[], { count: number }>(count).get(...values)?.count ?? 0;
@@ -201,8 +203,6 @@ function createWrites(
     addUsage({ feature, environment, appName, hour, yes, no, variants }) {
       const before = sql.usageOf.get(feature, environment, appName, hour);
       const known = before === undefined ? null : usageOf(before);
-      const counts = new Map(Object.entries(known?.variants ?? {}));
-      for (const [name, count] of Object.entries(variants)) counts.set(name, (counts.get(name) ?? 0) + count);
       sql.addUsage.run({
         feature,
         environment,
@@ -210,7 +210,7 @@ function createWrites(
         hour,
         yes: (known?.yes ?? 0) + yes,
         no: (known?.no ?? 0) + no,
-        variants: JSON.stringify(Object.fromEntries(counts)),
+        variants: JSON.stringify(summed(known?.variants ?? {}, variants)),
       });
     },
     dropUsageBefore: (hour) => {
@@ -274,6 +274,16 @@ function statements(db: Database) {
     tokens: db.prepare<[], TokenSqlRow>('SELECT * FROM token ORDER BY created_at, hash'),
     usage: db.prepare<[string, string], UsageSqlRow>(
       'SELECT * FROM usage WHERE feature = ? AND hour >= ? ORDER BY hour, environment, app_name',
+    ),
+    /** One look at the primary key per application, however many hours there are. */
+    usageApps: db.prepare<{ feature: string; environment: string }, { name: string }>(
+      `WITH RECURSIVE app (name) AS (
+         SELECT min(app_name) FROM usage WHERE feature = @feature AND environment = @environment
+         UNION ALL
+         SELECT (SELECT min(app_name) FROM usage
+                 WHERE feature = @feature AND environment = @environment AND app_name > app.name)
+         FROM app WHERE app.name IS NOT NULL)
+       SELECT name FROM app WHERE name IS NOT NULL`,
     ),
     insertFeature: db.prepare(
       `INSERT INTO feature

@@ -130,6 +130,8 @@ export interface Reads {
   tokens(): TokenRow[];
   /** From the hour `since` (ISO time) on. */
   usage(feature: string, since: string): UsageRow[];
+  /** Applications that a flag was counted for. */
+  usageApps(feature: string, environment: string): string[];
   /** The newest first. */
   events(query: EventQuery): { readonly events: StoredEvent[]; readonly total: number };
   /** Whether the admin API refuses changes. */
@@ -168,7 +170,7 @@ export interface Changes extends Reads {
   deleteToken(hash: Buffer): void;
   /** Takes out the tokens of an earlier start. */
   deleteConfiguredTokens(): void;
-  /** Adds to what is counted for that flag, place, application and hour. */
+  /** Adds to what is counted for that flag, environment, application and hour. */
   addUsage(usage: UsageRow): void;
   /** Forgets the hours before `hour` (ISO time). */
   dropUsageBefore(hour: string): void;
