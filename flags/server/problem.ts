@@ -27,6 +27,9 @@ const STATUS = {
   OperationDeniedError: 403,
 } as const satisfies Record<ProblemName, number>;
 
+/** What a request holds is repeated in answers; they stay short all the same. */
+const MESSAGE_CHARS_MAX = 1000;
+
 /** Thrown inside a request; rolls its transaction back and becomes the answer. */
 export class Problem extends Error {
   readonly status: number;
@@ -36,7 +39,9 @@ export class Problem extends Error {
     readonly details: readonly Detail[];
   };
 
-  constructor(name: ProblemName, message: string, details: readonly Detail[] = [{ message }]) {
+  constructor(name: ProblemName, text: string, given?: readonly Detail[]) {
+    const message = text.length > MESSAGE_CHARS_MAX ? `${text.slice(0, MESSAGE_CHARS_MAX)}…` : text;
+    const details = given ?? [{ message }];
     super(message);
     this.name = name;
     this.status = STATUS[name];
@@ -57,7 +62,8 @@ export function badData(details: readonly Detail[]): Problem {
 
 /** 400 with the one fault that a rule beyond the schema found. */
 export function badRule(message: string): Problem {
-  return new Problem('BadDataError', `${INVALID}: ${message}`, [{ message }]);
+  const { body } = new Problem('BadDataError', message);
+  return new Problem('BadDataError', `${INVALID}: ${body.message}`, body.details);
 }
 
 /** 400: one more would be too many. Unleash's text. */

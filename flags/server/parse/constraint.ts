@@ -124,9 +124,7 @@ function requireValue(value: string | undefined, what: string, holds: (value: st
 function requireVersion(value: string | undefined): void {
   if (value === undefined) throw badRule('the provided value is not a string.');
   if (SEMVER.test(value)) return;
-  throw badRule(
-    `the provided value is not a valid semver format. The value provided was: ${value.slice(0, 100)}`,
-  );
+  throw badRule(`the provided value is not a valid semver format. The value provided was: ${value}`);
 }
 
 function requireExpression(value: string | undefined, inverted: boolean): void {
@@ -157,6 +155,6 @@ function requireLegal(
     throw badRule('input values are not specified as a legal value on this context field');
   }
   if (!known.has(value)) {
-    throw badRule(`${value.slice(0, 100)} is not specified as a legal value on this context field`);
+    throw badRule(`${value} is not specified as a legal value on this context field`);
   }
 }

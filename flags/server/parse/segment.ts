@@ -34,7 +34,7 @@ export function requireSegment(
     throw badRule(`Segments may not have more than ${limits.segmentValuesMax} values`);
   }
   if (project !== null && project !== PROJECT) {
-    throw badRule(`Could not find project with id ${project.slice(0, 100)}`);
+    throw badRule(`Could not find project with id ${project}`);
   }
 }
 

@@ -93,8 +93,7 @@ function parseParameters(value: unknown, path: string): Parameters {
 
 /** 400 when there is no such type of strategy. */
 export function requireStrategyType(name: string): void {
-  if (!STRATEGY_NAMES.has(name))
-    throw badRule(`Could not find strategy type with name ${name.slice(0, 100)}`);
+  if (!STRATEGY_NAMES.has(name)) throw badRule(`Could not find strategy type with name ${name}`);
 }
 
 /** What is stored of constraints, parameters and variants. 400 with the first rule that does not hold. */
