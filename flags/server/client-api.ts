@@ -11,6 +11,7 @@ import { bodyOf, requireAppName } from './validate.ts';
 import type { ClientQuery, View } from './view.ts';
 
 const QUERY_VALUES_MAX = 100;
+const VERSION = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]+)?$/;
 
 export interface ClientApiDeps {
   readonly auth: Auth;
@@ -47,11 +48,13 @@ export function createClientApi(deps: ClientApiDeps): Router {
     const query = queryOf(request, auth.tokenOf(response));
     const eventId = deltas.eventId();
     const known = request.get('if-none-match');
-    const missed = tagsIn(known)
-      .map((tag) => deltas.since(query, tag))
-      .find((delta) => delta !== null);
     response.set('ETag', `"${eventId}"`);
-    if (matchesEtag(known, `"${eventId}"`) || missed?.isEmpty === true) response.status(304).end();
+    if (matchesEtag(known, `"${eventId}"`)) {
+      response.status(304).end();
+      return;
+    }
+    const missed = missedSince(query, tagsIn(known));
+    if (missed?.isEmpty === true) response.status(304).end();
     else response.type('json').end(missed?.text ?? deltas.hydration(query));
   });
 
@@ -73,6 +76,15 @@ export function createClientApi(deps: ClientApiDeps): Router {
   });
 
   return router;
+
+  /** By the first tag that says anything: a long list must not cost more. */
+  function missedSince(query: ClientQuery, tags: readonly string[]) {
+    for (const tag of tags) {
+      const missed = deltas.since(query, tag);
+      if (missed !== null) return missed;
+    }
+    return null;
+  }
 
   /** A report is not worth the loop of an SDK, which a 413 would stop for ever. */
   function tooLarge(error: unknown, _request: Request, response: Response, next: NextFunction): void {
@@ -114,7 +126,7 @@ function queryOf(request: Request, token: TokenRow): ClientQuery {
 /** Segments came with version 4.2.0 of the client specification. 400 for what is no version, as in Unleash. */
 function knowsSegments(version: string | undefined): boolean {
   if (version === undefined || version === '') return false;
-  const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z.-]+)?$/.exec(version);
+  const match = VERSION.exec(version);
   if (match === null) {
     const fault = /^\d/.test(version) ? 'SemVer' : 'prefix';
     throw new Problem('BadDataError', `Invalid ${fault} in the Unleash-Client-Spec header: "${version}".`);
