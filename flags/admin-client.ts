@@ -4,6 +4,7 @@ import { parseFlagUrl } from './url.ts';
 const TIMEOUT_MS = 5000;
 /** Answers of the admin API that are read; a longer one is an error. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+const EVENTS_MAX = 100;
 
 /** The part of the global `fetch` that is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -19,7 +20,7 @@ export class FlagServerError extends Error {
   }
 }
 
-interface AdminStrategy extends StrategyShape {
+export interface AdminStrategy extends StrategyShape {
   readonly id: string;
   readonly title: string | null;
 }
@@ -36,16 +37,38 @@ export interface NewFlag {
   readonly description: string;
 }
 
+/** One entry of the event log. */
+export interface AdminEvent {
+  readonly type: string;
+  readonly environment: string | null;
+  readonly createdBy: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  /** The rollout after the event, where it is about a strategy that has one. */
+  readonly rollout: string | null;
+}
+
 /** The few admin calls that move a flag. Each rejects with FlagServerError on anything unexpected. */
 export interface AdminClient {
-  /** Null: there is no such flag. */
+  /** Null: there is no such flag. An archived one is shown by the embedded server, and null from Unleash. */
   flag(name: string): Promise<AdminFlag | null>;
+  /** What happened to a flag, newest first, at most 100 events. */
+  events(flag: string): Promise<readonly AdminEvent[]>;
   /** False: the name is taken. */
   createFlag(flag: NewFlag): Promise<boolean>;
   addStrategy(flag: string, strategy: object): Promise<void>;
   /** False: a `test` of the patch did not hold. */
   patchStrategy(flag: string, id: string, patch: readonly object[]): Promise<boolean>;
+  /** The whole strategy: what a body leaves out is reset. */
+  putStrategy(flag: string, id: string, strategy: object): Promise<void>;
+  deleteStrategy(flag: string, id: string): Promise<void>;
+  removeDependencies(flag: string): Promise<void>;
+  stopImpressionData(flag: string): Promise<void>;
   switchOn(flag: string): Promise<void>;
+  /** Readers see it no more; its name stays taken. One that is not there is no error. */
+  archive(flag: string): Promise<void>;
+  /** Off in every environment, whatever it was. */
+  revive(flag: string): Promise<void>;
   /** Creates the field with stickiness on; it may exist already. */
   ensureStickyField(name: string, description: string): Promise<void>;
 }
@@ -68,7 +91,16 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
   const root = api.href;
 
   function placeOf(flag: string): string {
-    return `${features}/${encodeURIComponent(flag)}/environments/${encodeURIComponent(deps.environment)}`;
+    return `${flagPath(flag)}/environments/${encodeURIComponent(deps.environment)}`;
+  }
+
+  function flagPath(flag: string): string {
+    return `${features}/${encodeURIComponent(flag)}`;
+  }
+
+  async function must(during: string, status: number, called: Promise<Answer>): Promise<void> {
+    const answer = await called;
+    if (answer.status !== status) throw unexpected(during, answer);
   }
 
   async function call(method: string, path: string, body?: unknown): Promise<Answer> {
@@ -91,7 +123,7 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
 
   return {
     async flag(name) {
-      const answer = await call('GET', `${features}/${encodeURIComponent(name)}`);
+      const answer = await call('GET', flagPath(name));
       if (answer.status === 404) return null;
       const flag = answer.status === 200 ? flagOf(answer.body, deps.environment) : null;
       if (flag === null) throw unexpected('reading a flag', answer);
@@ -114,6 +146,35 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
       if (answer.status === 409 || failedTest) return false;
       if (answer.status !== 200) throw unexpected('changing a strategy', answer);
       return true;
+    },
+    async putStrategy(flag, id, strategy) {
+      const path = `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`;
+      await must('putting a strategy', 200, call('PUT', path, strategy));
+    },
+    async deleteStrategy(flag, id) {
+      const path = `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`;
+      await must('removing a strategy', 200, call('DELETE', path));
+    },
+    async removeDependencies(flag) {
+      await must('removing dependencies', 200, call('DELETE', `${flagPath(flag)}/dependencies`));
+    },
+    async stopImpressionData(flag) {
+      const patch = [{ op: 'replace', path: '/impressionData', value: false }];
+      await must('switching impression data off', 200, call('PATCH', flagPath(flag), patch));
+    },
+    async archive(flag) {
+      const answer = await call('DELETE', flagPath(flag));
+      if (answer.status !== 202 && answer.status !== 404) throw unexpected('archiving a flag', answer);
+    },
+    async revive(flag) {
+      await must('reviving a flag', 200, call('POST', `admin/archive/revive/${encodeURIComponent(flag)}`));
+    },
+    async events(flag) {
+      const query = new URLSearchParams({ feature: `IS:${flag}`, limit: String(EVENTS_MAX) });
+      const answer = await call('GET', `admin/search/events?${query}`);
+      const { events } = answer.status === 200 && isRecord(answer.body) ? answer.body : {};
+      if (!Array.isArray(events)) throw unexpected('reading the event log', answer);
+      return events.filter(isRecord).map(eventOf);
     },
     async switchOn(flag) {
       const answer = await call('POST', `${placeOf(flag)}/on`);
@@ -182,6 +243,23 @@ function flagOf(body: unknown, environment: string): AdminFlag | null {
     variants: [...listOf(variants), ...listOf(ownVariants)],
     dependencies: listOf(dependencies),
   };
+}
+
+function eventOf(event: Record<string, unknown>): AdminEvent {
+  const { type, environment, createdBy, createdAt, data } = event;
+  const { parameters } = isRecord(data) ? data : {};
+  const { rollout } = isRecord(parameters) ? parameters : {};
+  return {
+    type: textIn(type) ?? '',
+    environment: textIn(environment),
+    createdBy: textIn(createdBy) ?? '',
+    createdAt: textIn(createdAt) ?? '',
+    rollout: textIn(rollout),
+  };
+}
+
+function textIn(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }
 
 function isStrategy(value: unknown): value is AdminStrategy {

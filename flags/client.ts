@@ -21,7 +21,7 @@ import {
 } from './table.ts';
 import { jittered, type Timer } from './timer.ts';
 
-const APP_NAME = 'strangler-fig';
+export const APP_NAME = 'strangler-fig';
 const PROJECT = 'default';
 const METRICS_INTERVAL_MS = 60_000;
 const METRICS_JITTER_MS = 10_000;

@@ -1,25 +1,34 @@
-import { type Request, type Response, Router } from 'express';
+import { type NextFunction, type Request, type Response, Router } from 'express';
 import type { Auth } from './auth.ts';
+import { BODY_BYTES_MAX, clientFault, jsonBody, METRICS_BYTES_MAX } from './body.ts';
 import type { Deltas } from './delta.ts';
 import { badRule, Problem } from './problem.ts';
+import type { Policy } from './semantics.ts';
 import type { TokenRow } from './store.ts';
 import type { Streams } from './stream.ts';
+import type { Usage } from './usage.ts';
 import { bodyOf, requireAppName } from './validate.ts';
 import type { ClientQuery, View } from './view.ts';
 
 const QUERY_VALUES_MAX = 100;
+const VERSION = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]+)?$/;
 
 export interface ClientApiDeps {
   readonly auth: Auth;
   readonly view: View;
   readonly streams: Streams;
   readonly deltas: Deltas;
+  readonly usage: Usage;
+  readonly policy: Policy;
 }
 
 /** `/api/client`: what an SDK needs. */
-export function createClientApi({ auth, view, streams, deltas }: ClientApiDeps): Router {
+export function createClientApi(deps: ClientApiDeps): Router {
+  const { auth, view, streams, deltas, usage, policy } = deps;
   const router = Router();
   router.use(auth.client);
+  router.use('/metrics', jsonBody(METRICS_BYTES_MAX), tooLarge);
+  router.use(jsonBody(BODY_BYTES_MAX));
 
   router.get('/features', (request, response) => {
     const { etag, bytes } = view.body(queryOf(request, auth.tokenOf(response)));
@@ -39,11 +48,13 @@ export function createClientApi({ auth, view, streams, deltas }: ClientApiDeps):
     const query = queryOf(request, auth.tokenOf(response));
     const eventId = deltas.eventId();
     const known = request.get('if-none-match');
-    const missed = tagsIn(known)
-      .map((tag) => deltas.since(query, tag))
-      .find((delta) => delta !== null);
     response.set('ETag', `"${eventId}"`);
-    if (matchesEtag(known, `"${eventId}"`) || missed?.isEmpty === true) response.status(304).end();
+    if (matchesEtag(known, `"${eventId}"`)) {
+      response.status(304).end();
+      return;
+    }
+    const missed = missedSince(query, tagsIn(known));
+    if (missed?.isEmpty === true) response.status(304).end();
     else response.type('json').end(missed?.text ?? deltas.hydration(query));
   });
 
@@ -51,14 +62,37 @@ export function createClientApi({ auth, view, streams, deltas }: ClientApiDeps):
     streams.open(request, response, auth.tokenOf(response));
   });
 
-  router.post('/register', accept);
-  router.post('/metrics', accept);
+  router.post('/register', (request, response) => {
+    requireAppName(bodyOf(request.body));
+    response.status(202).end();
+  });
+  router.post('/metrics', (request, response) => {
+    usage.report(auth.tokenOf(response).environment, request.body);
+    response.status(202).end();
+  });
+  router.post('/metrics/bulk', (request, response) => {
+    usage.reportMany(auth.tokenOf(response).environment, request.body);
+    response.status(202).end();
+  });
 
   return router;
 
-  /** Whatever names its application is accepted: any other answer stops the SDK's loop for ever. */
-  function accept(request: Request, response: Response): void {
-    requireAppName(bodyOf(request.body));
+  /** By the first tag that says anything: a long list must not cost more. */
+  function missedSince(query: ClientQuery, tags: readonly string[]) {
+    for (const tag of tags) {
+      const missed = deltas.since(query, tag);
+      if (missed !== null) return missed;
+    }
+    return null;
+  }
+
+  /** A report is not worth the loop of an SDK, which a 413 would stop for ever. */
+  function tooLarge(error: unknown, _request: Request, response: Response, next: NextFunction): void {
+    if (clientFault(error) !== 413 || policy === 'unleash') {
+      next(error);
+      return;
+    }
+    usage.drop();
     response.status(202).end();
   }
 }
@@ -92,7 +126,7 @@ function queryOf(request: Request, token: TokenRow): ClientQuery {
 /** Segments came with version 4.2.0 of the client specification. 400 for what is no version, as in Unleash. */
 function knowsSegments(version: string | undefined): boolean {
   if (version === undefined || version === '') return false;
-  const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z.-]+)?$/.exec(version);
+  const match = VERSION.exec(version);
   if (match === null) {
     const fault = /^\d/.test(version) ? 'SemVer' : 'prefix';
     throw new Problem('BadDataError', `Invalid ${fault} in the Unleash-Client-Spec header: "${version}".`);

@@ -175,6 +175,7 @@ export const EVENT_TYPES = {
   'context-field-created': { visible: false, grouped: false, label: 'Context field created' },
   'api-token-created': { visible: false, grouped: false, label: 'API token created' },
   'api-token-deleted': { visible: false, grouped: false, label: 'API token deleted' },
+  'setting-updated': { visible: false, grouped: false, label: 'setting-updated' },
   'features-exported': { visible: false, grouped: false, label: 'Flags exported' },
   'features-imported': { visible: true, grouped: false, label: 'Flags imported' },
 } as const satisfies Record<

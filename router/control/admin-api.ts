@@ -88,6 +88,7 @@ const moveBody = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('rollback'), reason }),
   z.strictObject({ kind: z.literal('kill'), reason }),
   z.strictObject({ kind: z.literal('release'), reason }),
+  z.strictObject({ kind: z.literal('restore-flags'), reason }),
 ]) satisfies z.ZodType<Move>;
 const explainBody = z.strictObject({
   method: z.string().min(1).max(32),

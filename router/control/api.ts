@@ -111,7 +111,8 @@ export type Move =
   | { readonly kind: 'stage'; readonly to: Stage; readonly reason?: string | undefined }
   | { readonly kind: 'rollback'; readonly reason?: string | undefined }
   | { readonly kind: 'kill'; readonly reason?: string | undefined }
-  | { readonly kind: 'release'; readonly reason?: string | undefined };
+  | { readonly kind: 'release'; readonly reason?: string | undefined }
+  | { readonly kind: 'restore-flags'; readonly reason?: string | undefined };
 
 /** What a move did, with times in ms after it was accepted. */
 export interface Receipt {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Comparisons } from '../../router/control/api.ts';
-import { flagShare } from '../../router/control/converge.ts';
+import { flagShare } from '../../router/control/shares.ts';
 import { effectiveShare, groupStatus } from '../../router/control/status.ts';
 import { measuredShare } from '../../router/control/traffic.ts';
 import type { FlagShare } from '../../router/core/ports.ts';
