@@ -1,9 +1,12 @@
-import { type Request, type Response, Router } from 'express';
+import { type NextFunction, type Request, type Response, Router } from 'express';
 import type { Auth } from './auth.ts';
+import { BODY_BYTES_MAX, clientFault, jsonBody, METRICS_BYTES_MAX } from './body.ts';
 import type { Deltas } from './delta.ts';
 import { badRule, Problem } from './problem.ts';
+import type { Policy } from './semantics.ts';
 import type { TokenRow } from './store.ts';
 import type { Streams } from './stream.ts';
+import type { Usage } from './usage.ts';
 import { bodyOf, requireAppName } from './validate.ts';
 import type { ClientQuery, View } from './view.ts';
 
@@ -15,12 +18,17 @@ export interface ClientApiDeps {
   readonly view: View;
   readonly streams: Streams;
   readonly deltas: Deltas;
+  readonly usage: Usage;
+  readonly policy: Policy;
 }
 
 /** `/api/client`: what an SDK needs. */
-export function createClientApi({ auth, view, streams, deltas }: ClientApiDeps): Router {
+export function createClientApi(deps: ClientApiDeps): Router {
+  const { auth, view, streams, deltas, usage, policy } = deps;
   const router = Router();
   router.use(auth.client);
+  router.use('/metrics', jsonBody(METRICS_BYTES_MAX), tooLarge);
+  router.use(jsonBody(BODY_BYTES_MAX));
 
   router.get('/features', (request, response) => {
     const { etag, bytes } = view.body(queryOf(request, auth.tokenOf(response)));
@@ -54,8 +62,18 @@ export function createClientApi({ auth, view, streams, deltas }: ClientApiDeps):
     streams.open(request, response, auth.tokenOf(response));
   });
 
-  router.post('/register', accept);
-  router.post('/metrics', accept);
+  router.post('/register', (request, response) => {
+    requireAppName(bodyOf(request.body));
+    response.status(202).end();
+  });
+  router.post('/metrics', (request, response) => {
+    usage.report(auth.tokenOf(response).environment, request.body);
+    response.status(202).end();
+  });
+  router.post('/metrics/bulk', (request, response) => {
+    usage.reportMany(auth.tokenOf(response).environment, request.body);
+    response.status(202).end();
+  });
 
   return router;
 
@@ -68,9 +86,13 @@ export function createClientApi({ auth, view, streams, deltas }: ClientApiDeps):
     return null;
   }
 
-  /** Whatever names its application is accepted: any other answer stops the SDK's loop for ever. */
-  function accept(request: Request, response: Response): void {
-    requireAppName(bodyOf(request.body));
+  /** A report is not worth the loop of an SDK, which a 413 would stop for ever. */
+  function tooLarge(error: unknown, _request: Request, response: Response, next: NextFunction): void {
+    if (clientFault(error) !== 413 || policy === 'unleash') {
+      next(error);
+      return;
+    }
+    usage.drop();
     response.status(202).end();
   }
 }

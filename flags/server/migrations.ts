@@ -140,6 +140,18 @@ export const MIGRATIONS: readonly string[] = [
     SELECT hash, tail, name, type, project, environment, NULL, created_at, NULL, 1 FROM api_token;
   DROP TABLE api_token;
   `,
+  `
+  CREATE INDEX event_type ON event (type, id);
+  CREATE INDEX event_project ON event (project, id);
+  CREATE INDEX event_environment ON event (environment, id);
+  CREATE INDEX event_creator ON event (created_by_user_id, id);
+  CREATE INDEX event_group ON event (group_id, id);
+  CREATE INDEX event_time ON event (created_at, id);
+  CREATE TABLE setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

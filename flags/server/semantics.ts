@@ -6,10 +6,10 @@ export const ENVIRONMENTS = [
   { name: 'production', type: 'production', sortOrder: 3 },
 ] as const;
 export const FEATURE_TYPES: ReadonlySet<string> = new Set([
-  'release',
   'experiment',
-  'operational',
   'kill-switch',
+  'release',
+  'operational',
   'permission',
 ]);
 export const STRATEGY_NAMES: ReadonlySet<string> = new Set([
@@ -18,6 +18,9 @@ export const STRATEGY_NAMES: ReadonlySet<string> = new Set([
   'remoteAddress',
   'applicationHostname',
 ]);
+
+/** `unleash`, for tests only: takes and answers what 7.5.1 does where we are stricter on purpose. */
+export type Policy = 'strict' | 'unleash';
 
 /** Bounds of Unleash 7.5.1, and our own. What is above is refused with 400 (streams: 429). */
 export interface Limits {
@@ -172,6 +175,7 @@ export const EVENT_TYPES = {
   'context-field-created': { visible: false, grouped: false, label: 'Context field created' },
   'api-token-created': { visible: false, grouped: false, label: 'API token created' },
   'api-token-deleted': { visible: false, grouped: false, label: 'API token deleted' },
+  'setting-updated': { visible: false, grouped: false, label: 'setting-updated' },
   'features-exported': { visible: false, grouped: false, label: 'Flags exported' },
   'features-imported': { visible: true, grouped: false, label: 'Flags imported' },
 } as const satisfies Record<
@@ -207,8 +211,18 @@ export function isInert(strategies: readonly Strategy[]): boolean {
 /** A flag as admin answers and events show it. */
 export function featureOut(feature: Feature) {
   const { name, description, type, project, stale, createdAt, impressionData, archivedAt } = feature;
-  const archived = archivedAt !== null;
-  return { name, description, type, project, stale, createdAt, lastSeenAt: null, impressionData, archived };
+  return {
+    name,
+    description,
+    type,
+    project,
+    stale,
+    createdAt,
+    lastSeenAt: null,
+    impressionData,
+    archived: archivedAt !== null,
+    ...(archivedAt === null ? {} : { archivedAt }),
+  };
 }
 
 /** A strategy as admin answers and events show it. */

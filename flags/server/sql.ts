@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { eventSearch } from './event-search.ts';
 import type { Ids } from './ids.ts';
 import {
   bit,
@@ -26,7 +27,10 @@ import {
   variantsIn,
 } from './rows.ts';
 import { ENVIRONMENTS, EVENT_TYPES, type Tag } from './semantics.ts';
-import type { Actor, Changes, EventQuery, Reads } from './store.ts';
+import type { Actor, Changes, PlacedStrategy, Reads } from './store.ts';
+import { summed } from './usage.ts';
+
+type PlacedRow = StrategyRow & { readonly feature: string; readonly environment: string };
 
 export interface Sql {
   readonly reads: Reads;
@@ -39,7 +43,7 @@ export interface Sql {
 /** All SQL of the embedded server, over an open database of the newest version. */
 export function openSql(db: Database, ids: Ids): Sql {
   const sql = statements(db);
-  const reads = createReads(sql);
+  const reads = createReads(db, sql);
   return {
     reads,
     revision: () => sql.revision.get()?.revision ?? 0,
@@ -47,7 +51,7 @@ export function openSql(db: Database, ids: Ids): Sql {
   };
 }
 
-function createReads(sql: Statements): Reads {
+function createReads(db: Database, sql: Statements): Reads {
   return {
     feature: (name) => {
       const row = sql.feature.get(name);
@@ -64,11 +68,11 @@ function createReads(sql: Statements): Reads {
       const row = sql.segment.get(id);
       return row === undefined ? null : segmentOf(row);
     },
-    segmentUses: (id) =>
-      sql.segmentUses.all(id).map((row) => {
-        const { feature, environment } = row;
-        return { feature, environment, strategy: strategyOf(row) };
-      }),
+    strategy: (id) => {
+      const row = sql.strategy.get(id);
+      return row === undefined ? null : placed(row);
+    },
+    segmentUses: (id) => sql.segmentUses.all(id).map(placed),
     dependencies: (child) => sql.dependencies.all(child).map(dependencyOf),
     children: (parent) => sql.children.all(parent).map(({ child }) => child),
     tags: () => sql.tags.all(),
@@ -76,11 +80,20 @@ function createReads(sql: Statements): Reads {
     contextFields: () => sql.contextFields.all().map(contextFieldOf),
     tokens: () => sql.tokens.all().map(tokenOf),
     usage: (feature, since) => sql.usage.all(feature, since).map(usageOf),
+    usageApps: (feature, environment) => sql.usageApps.all({ feature, environment }).map(({ name }) => name),
     events(query) {
-      const total = sql.eventCount.get(query)?.count ?? 0;
-      return { events: sql.events.all(query).map(eventOf), total };
+      const { page, count, values } = eventSearch(query);
+      const total = db.prepare<unknown[], { count: number }>(count).get(...values)?.count ?? 0;
+      const rows = db.prepare<unknown[], EventRow>(page).all(...values, query.limit, query.offset);
+      return { events: rows.map(eventOf), total };
     },
+    readOnly: () => sql.setting.get('readOnly')?.value === 'true',
   };
+}
+
+function placed(row: PlacedRow): PlacedStrategy {
+  const { feature, environment } = row;
+  return { feature, environment, strategy: strategyOf(row) };
 }
 
 /** What a change has done so far. */
@@ -175,6 +188,9 @@ function createWrites(
         legalValues: JSON.stringify(legalValues),
       });
     },
+    setReadOnly: (readOnly) => {
+      sql.putSetting.run('readOnly', String(readOnly));
+    },
     insertToken: (token) => {
       sql.insertToken.run({ ...token, configured: bit(token.configured) });
     },
@@ -187,8 +203,6 @@ function createWrites(
     addUsage({ feature, environment, appName, hour, yes, no, variants }) {
       const before = sql.usageOf.get(feature, environment, appName, hour);
       const known = before === undefined ? null : usageOf(before);
-      const counts = new Map(Object.entries(known?.variants ?? {}));
-      for (const [name, count] of Object.entries(variants)) counts.set(name, (counts.get(name) ?? 0) + count);
       sql.addUsage.run({
         feature,
         environment,
@@ -196,7 +210,7 @@ function createWrites(
         hour,
         yes: (known?.yes ?? 0) + yes,
         no: (known?.no ?? 0) + no,
-        variants: JSON.stringify(Object.fromEntries(counts)),
+        variants: JSON.stringify(summed(known?.variants ?? {}, variants)),
       });
     },
     dropUsageBefore: (hour) => {
@@ -224,9 +238,6 @@ type Statements = ReturnType<typeof statements>;
 
 /** Every statement of the server, prepared once. */
 function statements(db: Database) {
-  const filter = `FROM event
-    WHERE (@feature IS NULL OR feature_name = @feature)
-      AND (@project IS NULL OR project = @project) AND (@type IS NULL OR type = @type)`;
   return {
     revision: db.prepare<[], { revision: number | null }>(
       'SELECT max(id) AS revision FROM event WHERE client_visible = 1',
@@ -241,7 +252,8 @@ function statements(db: Database) {
     strategies: db.prepare<[string, string], StrategyRow>(
       'SELECT * FROM strategy WHERE feature = ? AND environment = ? ORDER BY sort_order, seq',
     ),
-    segmentUses: db.prepare<[number], StrategyRow & { feature: string; environment: string }>(
+    strategy: db.prepare<[string], PlacedRow>('SELECT * FROM strategy WHERE id = ?'),
+    segmentUses: db.prepare<[number], PlacedRow>(
       `SELECT * FROM strategy
        WHERE EXISTS (SELECT 1 FROM json_each(strategy.segments) WHERE value = ?) ORDER BY seq`,
     ),
@@ -258,13 +270,20 @@ function statements(db: Database) {
       'SELECT type, value FROM feature_tag WHERE feature = ? ORDER BY type, value',
     ),
     contextFields: db.prepare<[], ContextFieldRow>('SELECT * FROM context_field ORDER BY name'),
-    events: db.prepare<EventQuery, EventRow>(
-      `SELECT * ${filter} ORDER BY id DESC LIMIT @limit OFFSET @offset`,
-    ),
-    eventCount: db.prepare<EventQuery, { count: number }>(`SELECT count(*) AS count ${filter}`),
+    setting: db.prepare<[string], { value: string }>('SELECT value FROM setting WHERE name = ?'),
     tokens: db.prepare<[], TokenSqlRow>('SELECT * FROM token ORDER BY created_at, hash'),
     usage: db.prepare<[string, string], UsageSqlRow>(
       'SELECT * FROM usage WHERE feature = ? AND hour >= ? ORDER BY hour, environment, app_name',
+    ),
+    /** One look at the primary key per application, however many hours there are. */
+    usageApps: db.prepare<{ feature: string; environment: string }, { name: string }>(
+      `WITH RECURSIVE app (name) AS (
+         SELECT min(app_name) FROM usage WHERE feature = @feature AND environment = @environment
+         UNION ALL
+         SELECT (SELECT min(app_name) FROM usage
+                 WHERE feature = @feature AND environment = @environment AND app_name > app.name)
+         FROM app WHERE app.name IS NOT NULL)
+       SELECT name FROM app WHERE name IS NOT NULL`,
     ),
     insertFeature: db.prepare(
       `INSERT INTO feature
@@ -331,6 +350,9 @@ function statements(db: Database) {
     insertContextField: db.prepare(
       `INSERT INTO context_field (name, description, stickiness, sort_order, legal_values, created_at)
        VALUES (@name, @description, @stickiness, @sortOrder, @legalValues, @createdAt)`,
+    ),
+    putSetting: db.prepare<[string, string]>(
+      'INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     ),
     insertToken: db.prepare(
       `INSERT INTO token (hash, tail, name, type, project, environment, alias, created_at, expires_at, configured)

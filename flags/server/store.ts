@@ -49,8 +49,8 @@ export interface UsageRow {
   readonly variants: Readonly<Record<string, number>>;
 }
 
-/** Where a segment is used. */
-export interface SegmentUse {
+/** A strategy and where it is. */
+export interface PlacedStrategy {
   readonly feature: string;
   readonly environment: string;
   readonly strategy: Strategy;
@@ -81,10 +81,22 @@ export interface StoredEvent extends EventDraft {
   readonly tags: readonly Tag[];
 }
 
+/** Which events are looked for; null: no matter which. A list names what may be, and is not empty. */
 export interface EventQuery {
-  readonly feature: string | null;
-  readonly project: string | null;
-  readonly type: string | null;
+  readonly ids: readonly number[] | null;
+  readonly groupIds: readonly string[] | null;
+  readonly features: readonly string[] | null;
+  readonly projects: readonly string[] | null;
+  readonly types: readonly string[] | null;
+  readonly environments: readonly string[] | null;
+  /** User ids. */
+  readonly creators: readonly number[] | null;
+  /** ISO time, inclusive. */
+  readonly from: string | null;
+  /** ISO time, exclusive. */
+  readonly before: string | null;
+  /** Occurs in the data or tags of an event, whatever its case. */
+  readonly text: string | null;
   readonly limit: number;
   readonly offset: number;
 }
@@ -106,9 +118,10 @@ export interface Reads {
   /** Variants of the whole flag, which can only be imported. */
   variants(feature: string, environment: string): readonly Variant[];
   strategies(feature: string, environment: string): Strategy[];
+  strategy(id: string): PlacedStrategy | null;
   segments(): Segment[];
   segment(id: number): Segment | null;
-  segmentUses(id: number): SegmentUse[];
+  segmentUses(id: number): PlacedStrategy[];
   dependencies(child: string): Dependency[];
   children(parent: string): string[];
   tags(): Tag[];
@@ -117,7 +130,12 @@ export interface Reads {
   tokens(): TokenRow[];
   /** From the hour `since` (ISO time) on. */
   usage(feature: string, since: string): UsageRow[];
+  /** Applications that a flag was counted for. */
+  usageApps(feature: string, environment: string): string[];
+  /** The newest first. */
   events(query: EventQuery): { readonly events: StoredEvent[]; readonly total: number };
+  /** Whether the admin API refuses changes. */
+  readOnly(): boolean;
 }
 
 export interface Changes extends Reads {
@@ -147,11 +165,12 @@ export interface Changes extends Reads {
   tagFeature(feature: string, tag: Tag): void;
   untagFeature(feature: string, tag: Tag): void;
   insertContextField(field: ContextField): void;
+  setReadOnly(readOnly: boolean): void;
   insertToken(token: TokenRow): void;
   deleteToken(hash: Buffer): void;
   /** Takes out the tokens of an earlier start. */
   deleteConfiguredTokens(): void;
-  /** Adds to what is counted for that flag, place, application and hour. */
+  /** Adds to what is counted for that flag, environment, application and hour. */
   addUsage(usage: UsageRow): void;
   /** Forgets the hours before `hour` (ISO time). */
   dropUsageBefore(hour: string): void;
