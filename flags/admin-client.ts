@@ -203,12 +203,13 @@ interface Answer {
   readonly body: unknown;
 }
 
-async function textOf(response: Response): Promise<string> {
+/** The body of an answer of at most `bytesMax` bytes; FlagServerError when it is longer. */
+export async function textOf(response: Response, bytesMax = ANSWER_BYTES_MAX): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX) {
+    if (bytes > bytesMax) {
       throw new FlagServerError('the flag server sent an answer that is too long', response.status);
     }
     chunks.push(chunk);
@@ -217,7 +218,7 @@ async function textOf(response: Response): Promise<string> {
 }
 
 /** JSON, or undefined: an empty body or a gateway's page is judged by its status alone. */
-function parse(text: string): unknown {
+export function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

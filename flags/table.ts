@@ -103,3 +103,29 @@ class MemoryRepository extends EventEmitter implements SwappableTable {
     return segments === undefined ? rest : { ...rest, segments: segments.map((id) => this.getSegment(id)) };
   }
 }
+
+/** The flag table in an answer of the client API (or of the same shape); null when it has another shape. */
+export function tableOf(body: unknown): FlagTable | null {
+  if (typeof body !== 'object' || body === null || !('features' in body)) return null;
+  const { features } = body;
+  const segments = 'segments' in body ? body.segments : [];
+  if (!Array.isArray(features) || !features.every(isDefinition)) return null;
+  if (!Array.isArray(segments) || !segments.every(isSegment)) return null;
+  return { features, segments };
+}
+
+function isDefinition(value: unknown): value is Definition {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!('name' in value) || typeof value.name !== 'string') return false;
+  if (!('enabled' in value) || typeof value.enabled !== 'boolean') return false;
+  return !('strategies' in value) || (Array.isArray(value.strategies) && value.strategies.every(isStrategy));
+}
+
+function isStrategy(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string';
+}
+
+function isSegment(value: unknown): value is Segment {
+  if (typeof value !== 'object' || value === null || !('id' in value)) return false;
+  return typeof value.id === 'number' && 'constraints' in value && Array.isArray(value.constraints);
+}
