@@ -29,7 +29,9 @@ async function server() {
   };
   // The last of what fig itself does at its start.
   await eventually(async () =>
-    (await unleash('GET', 'search/events?feature=fig.orders.shadow')).includes('feature-environment-enabled'),
+    (await unleash('GET', 'search/events?feature=IS:fig.orders.shadow')).includes(
+      'feature-environment-enabled',
+    ),
   );
   await unleash('POST', 'projects/default/features', {
     name: 'banner',
