@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { type ClientFeaturesResponse, type UnleashConfig, UnleashEvents } from 'unleash-client';
 
 export type Definition = ClientFeaturesResponse['features'][number];
-type Segment = NonNullable<ClientFeaturesResponse['segments']>[number];
+export type Segment = NonNullable<ClientFeaturesResponse['segments']>[number];
 /** Where the SDK looks flags up. */
 export type Repository = NonNullable<UnleashConfig['repository']>;
 

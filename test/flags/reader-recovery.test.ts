@@ -243,7 +243,7 @@ test('a flag that cannot be evaluated is unknown, never off, and the others are 
   const sound = { ...FEATURE, name: 'fig.billing.serve' };
   const broken = { name: 'fig.orders.serve', enabled: true, strategies: [null] };
   const shadowless = { name: 'fig.orders.shadow', enabled: true };
-  const body = JSON.stringify({ version: 2, features: [broken, shadowless, sound] });
+  const body = JSON.stringify({ version: 2, features: [broken, shadowless, 'none', sound] });
   const server = await scripted((request, response) => {
     if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
     else json(response, 200, body, { etag: '"1"' });
@@ -257,7 +257,7 @@ test('a flag that cannot be evaluated is unknown, never off, and the others are 
   });
   expect(reader.intent('orders')).toEqual({ serve: 'missing', shadow: 'missing' });
   expect(reader.read('billing', subject(UNIT)).serve).toBe('on');
-  expect(reader.counts().malformedFlags).toBe(2);
+  expect(reader.counts().malformedFlags).toBe(3);
   await until(() => server.count('features') >= 4);
   expect(log.lines.filter(({ event }) => event === 'flags.unreachable').length).toBeLessThanOrEqual(1);
 });
