@@ -182,6 +182,17 @@ test('a stream that says nothing of flags for 45 s is left for polling', async (
   expect(reader.status()).toMatchObject({ transport: 'poll', stale: false });
 });
 
+test('a server that asks for a stream is polled all the same', async () => {
+  const server = await scripted((_request, response) =>
+    json(response, 200, FEATURES, { 'fetch-mode': 'streaming' }),
+  );
+  const { reader } = startReader({ source: { kind: 'poll', url: server.url, token, refreshMs: 250 } });
+  await fresh(reader);
+  await until(() => server.count('features') >= 3);
+  expect(server.count('streaming')).toBe(0);
+  expect(reader.status().transport).toBe('poll');
+});
+
 test('an answer that never ends is cut at its bound', async () => {
   const chunk = Buffer.alloc(1024 * 1024, 'x');
   let endless = true;
