@@ -157,7 +157,9 @@ export function createClient(deps: ClientDeps): FlagClient {
 
   /** What is worth knowing of flags before one is evaluated; those that did not change are not looked at again. */
   function survey({ features, segments }: FlagTable): void {
+    const before = malformed;
     malformed = features.filter((feature) => !findingsOf(feature).sound).length;
+    if (malformed > 0 && before === 0) log.warn('flags.malformed', { flags: malformed });
     const longSegments = new Set(segments.filter(hasLongList).map(({ id }) => id));
     const long = features.filter((feature) => {
       const { sound, longList } = findingsOf(feature);
