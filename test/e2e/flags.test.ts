@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createFlagServer } from '../../flags/server/app.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { eventually, startWorld, type World, webServer } from '../helpers/world.ts';
@@ -117,4 +117,24 @@ test('a flag switched off by hand sends its users to legacy, and a person puts i
   await world.move({ kind: 'restore-flags', reason: 'by mistake' });
   expect((await world.get('/api/x')).body).toBe('service');
   expect((await world.group()).waiting.join()).not.toContain('restore');
+});
+
+test('without any flags it is not ready for ten seconds at most, and then answers with legacy', async () => {
+  const port = await freePort();
+  const flags = { unleash: `http://127.0.0.1:${port}/api/`, tokenEnv: 'TOKEN', adminTokenEnv: 'ADMIN' };
+  const world = await startWorld(await sides(), { flags });
+  const readiness = async () => {
+    const answer = await fetch(`${world.running.admin}/readyz`);
+    return [answer.status, await answer.text()];
+  };
+  expect(await readiness()).toEqual([503, 'no flag was read yet\n']);
+  const startedMs = performance.now();
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  vi.useFakeTimers({ toFake: ['performance'] });
+  vi.advanceTimersByTime(startedMs + 10_000);
+  expect((await readiness())[0]).toBe(200);
+  expect((await world.get('/api/x')).body).toBe('legacy');
+  expect((await world.status()).flags.data).toBe('none');
 });
