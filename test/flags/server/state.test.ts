@@ -10,7 +10,20 @@ import { clock, recordingLog, tempDir } from '../world.ts';
 
 const ENVIRONMENT = 'production';
 const ACTOR = { name: 'test', userId: 1 };
-const ALL_EVENTS = { feature: null, project: null, type: null, limit: 1000, offset: 0 };
+const ALL_EVENTS = {
+  ids: null,
+  groupIds: null,
+  features: null,
+  projects: null,
+  types: null,
+  environments: null,
+  creators: null,
+  from: null,
+  before: null,
+  text: null,
+  limit: 1000,
+  offset: 0,
+};
 
 function open() {
   const file = join(tempDir(), 'flags.db');
