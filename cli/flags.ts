@@ -6,6 +6,7 @@ import { connect, dataFolder } from './client.ts';
 import { addFlagsExport } from './flags-export.ts';
 import { addFlagsHistory, eventRow } from './flags-history.ts';
 import { addFlagsMoves } from './flags-moves.ts';
+import { addFlagsRestore } from './flags-restore.ts';
 import { percent, plain, print, say, table } from './ui.ts';
 
 interface ShowOptions {
@@ -57,6 +58,7 @@ export function addFlags(program: Command): void {
   addFlagsMoves(flags);
   addFlagsHistory(flags);
   addFlagsExport(flags);
+  addFlagsRestore(flags);
 }
 
 function sayWhatIsSeen(seen: FlagsData['seen']): void {

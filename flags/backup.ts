@@ -3,7 +3,8 @@ import { mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClientFeaturesResponse, UnleashConfig } from 'unleash-client';
 import type { Clock, Log } from '../router/core/ports.ts';
-import { isDefinition, isRecord } from './table.ts';
+import { isRecord } from './json.ts';
+import { isDefinition } from './table.ts';
 
 type Storage = NonNullable<UnleashConfig['storageProvider']>;
 

@@ -8,8 +8,7 @@ import type {
   FlagShown,
 } from '../router/core/flags.ts';
 import type { FlagAdmin } from '../router/core/ports.ts';
-import { type Fetch, FlagServerError } from './admin-client.ts';
-import { type Answer, createAdminHttp, messageOf } from './admin-http.ts';
+import { type Answer, createAdminHttp, type Fetch, FlagServerError, messageOf } from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
 import { listedOf, type Ownership, shownOf } from './flag-view.ts';
 import { isRecord, type Json, recordsOf, textOr } from './json.ts';

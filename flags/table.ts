@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { type ClientFeaturesResponse, type UnleashConfig, UnleashEvents } from 'unleash-client';
+import { isRecord } from './json.ts';
 
 export type Definition = ClientFeaturesResponse['features'][number];
 type Segment = NonNullable<ClientFeaturesResponse['segments']>[number];
@@ -40,10 +41,6 @@ function isStrategy(value: unknown): boolean {
     (constraints === null || (Array.isArray(constraints) && constraints.every(isRecord))) &&
     (segments === null || Array.isArray(segments))
   );
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The SDK's repository over one swappable flag table in memory: no HTTP, no timers, no files. */
@@ -106,26 +103,15 @@ class MemoryRepository extends EventEmitter implements SwappableTable {
 
 /** The flag table in an answer of the client API (or of the same shape); null when it has another shape. */
 export function tableOf(body: unknown): FlagTable | null {
-  if (typeof body !== 'object' || body === null || !('features' in body)) return null;
-  const { features } = body;
-  const segments = 'segments' in body ? body.segments : [];
+  if (!isRecord(body)) return null;
+  const { features, segments = [] } = body;
   if (!Array.isArray(features) || !features.every(isDefinition)) return null;
   if (!Array.isArray(segments) || !segments.every(isSegment)) return null;
   return { features, segments };
 }
 
-function isDefinition(value: unknown): value is Definition {
-  if (typeof value !== 'object' || value === null) return false;
-  if (!('name' in value) || typeof value.name !== 'string') return false;
-  if (!('enabled' in value) || typeof value.enabled !== 'boolean') return false;
-  return !('strategies' in value) || (Array.isArray(value.strategies) && value.strategies.every(isStrategy));
-}
-
-function isStrategy(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string';
-}
-
 function isSegment(value: unknown): value is Segment {
-  if (typeof value !== 'object' || value === null || !('id' in value)) return false;
-  return typeof value.id === 'number' && 'constraints' in value && Array.isArray(value.constraints);
+  if (!isRecord(value)) return false;
+  const { id, constraints } = value;
+  return typeof id === 'number' && Array.isArray(constraints);
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../router/core/ports.ts';
-import { type Fetch, FlagServerError, parse, textOf } from './admin-client.ts';
+import { type Fetch, FlagServerError, parse, textOf } from './admin-http.ts';
 import { definitionsOf, type EnvironmentExport, type ExportedSegment, type Item } from './export-file.ts';
 import { type FlagTable, tableOf } from './table.ts';
 import { parseFlagUrl } from './url.ts';

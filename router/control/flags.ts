@@ -11,7 +11,7 @@ import type {
   FlagsData,
   GroupFlag,
 } from './api.ts';
-import { flagShare } from './converge.ts';
+import { wantedShare } from './shares.ts';
 
 /** What people do with flags by hand, a group's or their own. Never rejects. */
 export interface Flags {
@@ -63,8 +63,7 @@ export function createFlags(deps: FlagsDeps): Flags {
   function groupFlag(owner: FlagOwner): GroupFlag {
     const { group, flag } = owner;
     const state = ledger.state().groups.get(group);
-    const asked =
-      state === undefined ? 0 : flag === 'serve' ? flagShare(state) : Math.ceil(state.shadowShare);
+    const asked = state === undefined ? 0 : wantedShare(state, flag);
     const effective = flag === 'serve' ? deps.effective(group) : null;
     return { ...owner, asked, says: reader.intent(group)[flag], effective };
   }

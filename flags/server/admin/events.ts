@@ -14,7 +14,8 @@ const FILTER_VALUES_MAX = 100;
 const TEXT_CHARS_MAX = 200;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-const EVERYTHING: EventQuery = {
+/** The newest events of all, as many as one page has. */
+export const EVERYTHING: EventQuery = {
   ids: null,
   groupIds: null,
   features: null,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { EVERYTHING } from '../../../flags/server/admin/events.ts';
 import { createIds } from '../../../flags/server/ids.ts';
 import { type ClientState, replaceState } from '../../../flags/server/state.ts';
 import { type Commit, openStore } from '../../../flags/server/store.ts';
@@ -10,20 +11,6 @@ import { clock, recordingLog, tempDir } from '../world.ts';
 
 const ENVIRONMENT = 'production';
 const ACTOR = { name: 'test', userId: 1 };
-const ALL_EVENTS = {
-  ids: null,
-  groupIds: null,
-  features: null,
-  projects: null,
-  types: null,
-  environments: null,
-  creators: null,
-  from: null,
-  before: null,
-  text: null,
-  limit: 1000,
-  offset: 0,
-};
 
 function open() {
   const file = join(tempDir(), 'flags.db');
@@ -149,7 +136,7 @@ test('only what differs is touched, with its events', () => {
   const last = commits.at(-1);
   expect(last?.features.toSorted()).toEqual(['b', 'c', 'd']);
   expect(last?.segments.toSorted()).toEqual([1, 2, 3, 4]);
-  const { events } = store.events(ALL_EVENTS);
+  const { events } = store.events(EVERYTHING);
   expect(events.slice(0, 7).map(({ type, featureName }) => [type, featureName])).toEqual([
     ['feature-created', 'd'],
     ['features-imported', 'b'],
