@@ -196,15 +196,47 @@ test('an archived flag of the state is there again', () => {
   expect(given()).toEqual(sorted(state));
 });
 
-test('strategies and switches of another environment stay', () => {
+test('strategies, variants and switches of another environment stay', () => {
   const { replace, given } = open();
   const flag = (rollout: string, enabled: boolean) => ({
-    features: [{ name: 'a', enabled, strategies: [{ name: 'flexibleRollout', parameters: { rollout } }] }],
+    features: [
+      {
+        name: 'a',
+        enabled,
+        strategies: [{ name: 'flexibleRollout', parameters: { rollout } }],
+        variants: [{ name: `v${rollout}`, weight: 1 }],
+      },
+    ],
   });
   replace(flag('10', true), 'production');
   replace(flag('100', false), 'development');
   expect(given('production')).toEqual(sorted(flag('10', true)));
   expect(given('development')).toEqual(sorted(flag('100', false)));
+});
+
+test('a list that the state left out is given once it is filled', () => {
+  const { replace, store, given } = open();
+  replace({ features: [{ name: 'a', enabled: true }] });
+  const strategy = { id: 's', name: 'default', title: null, disabled: false, sortOrder: 0, overlay: null };
+  const empty = { parameters: {}, constraints: [], variants: [], segments: [] };
+  store.change(ACTOR, (changes) => {
+    changes.insertStrategy('a', ENVIRONMENT, { ...strategy, ...empty });
+    changes.record({
+      type: 'feature-strategy-add',
+      project: 'default',
+      environment: ENVIRONMENT,
+      featureName: 'a',
+      data: null,
+      preData: null,
+    });
+  });
+  expect(given().features).toEqual([
+    {
+      name: 'a',
+      enabled: true,
+      strategies: [{ name: 'default', parameters: {}, constraints: [], variants: [] }],
+    },
+  ]);
 });
 
 test.each<[string, ClientState]>([
