@@ -78,15 +78,17 @@ test('new segments of a strategy reach clients with an event; Unleash leaves the
     const { body } = await addStrategy(PARAMETERS);
     const { id: strategyId } = body as { id: string };
     await call(url, 'POST', `${ADMIN}/segments`, { name: 'beta', constraints: [] });
+    const client = { authorization: TOKENS.client, 'unleash-client-spec': '5.2.0' };
+    const features = (headers: Record<string, string>) => fetch(`${url}/api/client/features`, { headers });
+    const etag = (await features(client)).headers.get('etag') ?? '';
     const revision = server.revision();
     const wanted = { projectId: 'default', environmentId: 'production', strategyId, segmentIds: [1] };
     const answer = await call(url, 'POST', `${ADMIN}/segments/strategies`, wanted);
     expect(answer).toMatchObject({ status: 201, body: wanted });
     expect(answer.headers.get('location')).toBe(`strategies/${strategyId}`);
     const events = await call(url, 'GET', `${ADMIN}/search/events?limit=1`);
-    const headers = { authorization: TOKENS.client, 'unleash-client-spec': '5.2.0' };
-    const served = await fetch(`${url}/api/client/features`, { headers });
-    return { raised: server.revision() > revision, events: events.body, served: await served.json() };
+    const served = await features({ ...client, 'if-none-match': etag });
+    return { raised: server.revision() > revision, events: events.body, served: await served.text() };
   };
   expect(await seen('strict')).toMatchObject({
     raised: true,
@@ -101,11 +103,13 @@ test('new segments of a strategy reach clients with an event; Unleash leaves the
         },
       ],
     },
-    served: { features: [{ strategies: [{ segments: [1] }] }] },
+    served: expect.stringContaining('"segments":[1]'),
   });
-  const theirs = await seen('unleash');
-  expect(theirs).toMatchObject({ raised: false, events: { events: [{ type: 'segment-created' }] } });
-  expect(theirs).not.toMatchObject({ served: { features: [{ strategies: [{ segments: [1] }] }] } });
+  expect(await seen('unleash')).toMatchObject({
+    raised: false,
+    events: { events: [{ type: 'segment-created' }] },
+    served: '',
+  });
 });
 
 test('a test of a patch that does not hold is a 409 that changes nothing', async () => {
