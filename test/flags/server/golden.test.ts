@@ -25,3 +25,27 @@ test('answers and events of the recorded session are those of Unleash, step for 
   const options = { url, adminToken: CLIENT.admin, clientToken: CLIENT.client };
   expect(differenceLines(await replay({ ...options, exceptions: EXCEPTIONS }))).toEqual([]);
 });
+
+test('what is stricter than Unleash shows in the session where it is meant to', async () => {
+  const { url } = await startServer({ tokens: CLIENT });
+  const differences = await replay({
+    url,
+    adminToken: CLIENT.admin,
+    clientToken: CLIENT.client,
+    exceptions: {
+      ...EXCEPTIONS,
+      // A rollout of 101 %, and one that is left out.
+      15: { status: 400 },
+      16: { status: 400 },
+      // The event that tells clients of a strategy's new segments.
+      29: { status: 201 },
+      // Usage that names no application: any other answer stops an SDK for good.
+      51: { status: 202 },
+    },
+    selected: (step) => !FOLLOWING.has(step),
+  });
+  expect(differenceLines(differences)).toEqual([]);
+});
+
+/** Steps that show what 15 and 16 stored. */
+const FOLLOWING: ReadonlySet<number> = new Set([22, 23, 39, 40, 43, 44, 46, 47, 55, 61, 62, 63]);
