@@ -3,7 +3,7 @@ import { createSamples } from './sample-contexts.ts';
 import { createTable, type Definition, type FlagTable } from './table.ts';
 
 /** Units that every flag is evaluated for. */
-export const SAMPLES = 10_000;
+const SAMPLES = 10_000;
 /** Evaluations at most; with more flags than fit, each is evaluated for fewer units. */
 const EVALUATIONS_MAX = 20_000_000;
 /** Differences that are kept; the others are counted. */

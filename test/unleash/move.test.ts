@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
-import { parseExportFile } from '../../flags/export-file.ts';
-import { importFlags, type Login, TransferError } from '../../flags/transfer.ts';
+import { parseExportFile, TransferError } from '../../flags/export-file.ts';
+import type { Login } from '../../flags/import-server.ts';
+import { importFlags } from '../../flags/transfer.ts';
 import { exportedFlags } from '../flags/exported.ts';
 import { call, clock } from '../flags/world.ts';
 import { freePort } from '../helpers/free-port.ts';
@@ -56,7 +57,6 @@ async function personalTokens(): Promise<readonly string[]> {
   const cookie = login.headers.getSetCookie().join('; ');
   const answer = await fetch(`${url}/api/admin/user/tokens`, { headers: { cookie } });
   const { pats } = (await answer.json()) as { pats: { description: string }[] };
-  await fetch(`${url}/logout`, { method: 'POST', headers: { cookie }, redirect: 'manual' });
   return pats.map(({ description }) => description);
 }
 
