@@ -61,7 +61,11 @@ function what(event: LedgerEvent): string {
     case 'shadow.verified':
       return `shadow flag read back at ${event.body.readBack} %`;
     case 'override.detected':
-      return `somebody set the ${event.body.flag} flag to ${event.body.seen}, expected ${event.body.expected}`;
+      return overridden(event.body);
+    case 'override.cleared':
+      return `the ${event.body.flag} flag was put back to ${event.body.readBack} %`;
+    case 'restore.intended':
+      return 'flags to be put back as the ledger has them';
     case 'group.created':
       return `created, hash seed "${event.body.groupId}"`;
     case 'kill.set':
@@ -69,4 +73,11 @@ function what(event: LedgerEvent): string {
     case 'kill.cleared':
       return 'released';
   }
+}
+
+function overridden(body: Extract<LedgerEvent, { type: 'override.detected' }>['body']): string {
+  const { flag, seen, expected, what = null, by = null, at = null } = body;
+  const how = what === null ? '' : ` (${what})`;
+  const when = at === null ? '' : ` at ${at}`;
+  return `${by ?? 'somebody'} set the ${flag} flag to ${seen}${how}${when}, expected ${expected}`;
 }

@@ -1,25 +1,10 @@
+import { type Answer, createAdminHttp, type Fetch, messageOf, unexpected } from './admin-http.ts';
+import { isRecord } from './json.ts';
 import type { FlagShape, StrategyShape } from './names.ts';
-import { parseFlagUrl } from './url.ts';
 
-const TIMEOUT_MS = 5000;
-/** Answers of the admin API that are read; a longer one is an error. */
-const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+const EVENTS_MAX = 100;
 
-/** The part of the global `fetch` that is used. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
-
-/** The admin API could not be used. `status` is null when no answer came. Carries no address and no secret. */
-export class FlagServerError extends Error {
-  readonly status: number | null;
-
-  constructor(message: string, status: number | null, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'FlagServerError';
-    this.status = status;
-  }
-}
-
-interface AdminStrategy extends StrategyShape {
+export interface AdminStrategy extends StrategyShape {
   readonly id: string;
   readonly title: string | null;
 }
@@ -36,16 +21,38 @@ export interface NewFlag {
   readonly description: string;
 }
 
+/** One entry of the event log. */
+export interface AdminEvent {
+  readonly type: string;
+  readonly environment: string | null;
+  readonly createdBy: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  /** The rollout after the event, where it is about a strategy that has one. */
+  readonly rollout: string | null;
+}
+
 /** The few admin calls that move a flag. Each rejects with FlagServerError on anything unexpected. */
 export interface AdminClient {
-  /** Null: there is no such flag. */
+  /** Null: there is no such flag. An archived one is shown by the embedded server, and null from Unleash. */
   flag(name: string): Promise<AdminFlag | null>;
+  /** What happened to a flag, newest first, at most 100 events. */
+  events(flag: string): Promise<readonly AdminEvent[]>;
   /** False: the name is taken. */
   createFlag(flag: NewFlag): Promise<boolean>;
   addStrategy(flag: string, strategy: object): Promise<void>;
   /** False: a `test` of the patch did not hold. */
   patchStrategy(flag: string, id: string, patch: readonly object[]): Promise<boolean>;
+  /** The whole strategy: what a body leaves out is reset. */
+  putStrategy(flag: string, id: string, strategy: object): Promise<void>;
+  deleteStrategy(flag: string, id: string): Promise<void>;
+  removeDependencies(flag: string): Promise<void>;
+  stopImpressionData(flag: string): Promise<void>;
   switchOn(flag: string): Promise<void>;
+  /** Readers see it no more; its name stays taken. One that is not there is no error. */
+  archive(flag: string): Promise<void>;
+  /** Off in every environment, whatever it was. */
+  revive(flag: string): Promise<void>;
   /** Creates the field with stickiness on; it may exist already. */
   ensureStickyField(name: string, description: string): Promise<void>;
 }
@@ -62,36 +69,25 @@ export interface AdminClientDeps {
 
 /** Unleash's admin API over `fetch`: the same calls for the embedded and a real server. Waits 5 s at most. */
 export function createAdminClient(deps: AdminClientDeps): AdminClient {
-  const api = parseFlagUrl(deps.url);
-  if (!(api instanceof URL)) throw new TypeError(`flags: ${api.path}: ${api.text}`);
+  const call = createAdminHttp(deps);
   const features = `admin/projects/${encodeURIComponent(deps.project)}/features`;
-  const root = api.href;
 
   function placeOf(flag: string): string {
-    return `${features}/${encodeURIComponent(flag)}/environments/${encodeURIComponent(deps.environment)}`;
+    return `${flagPath(flag)}/environments/${encodeURIComponent(deps.environment)}`;
   }
 
-  async function call(method: string, path: string, body?: unknown): Promise<Answer> {
-    const init: RequestInit = {
-      method,
-      headers: { Authorization: deps.token, Accept: 'application/json', 'Content-Type': 'application/json' },
-      // A redirect would carry the token to whoever asks for it.
-      redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    };
-    try {
-      const response = await deps.fetch(root + path, init);
-      return { status: response.status, body: parse(await textOf(response)) };
-    } catch (error) {
-      if (error instanceof FlagServerError) throw error;
-      throw new FlagServerError(`the flag server could not be reached (${nameOf(error)})`, null, error);
-    }
+  function flagPath(flag: string): string {
+    return `${features}/${encodeURIComponent(flag)}`;
+  }
+
+  async function must(during: string, status: number, called: Promise<Answer>): Promise<void> {
+    const answer = await called;
+    if (answer.status !== status) throw unexpected(during, answer);
   }
 
   return {
     async flag(name) {
-      const answer = await call('GET', `${features}/${encodeURIComponent(name)}`);
+      const answer = await call('GET', flagPath(name));
       if (answer.status === 404) return null;
       const flag = answer.status === 200 ? flagOf(answer.body, deps.environment) : null;
       if (flag === null) throw unexpected('reading a flag', answer);
@@ -115,6 +111,35 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
       if (answer.status !== 200) throw unexpected('changing a strategy', answer);
       return true;
     },
+    async putStrategy(flag, id, strategy) {
+      const path = `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`;
+      await must('putting a strategy', 200, call('PUT', path, strategy));
+    },
+    async deleteStrategy(flag, id) {
+      const path = `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`;
+      await must('removing a strategy', 200, call('DELETE', path));
+    },
+    async removeDependencies(flag) {
+      await must('removing dependencies', 200, call('DELETE', `${flagPath(flag)}/dependencies`));
+    },
+    async stopImpressionData(flag) {
+      const patch = [{ op: 'replace', path: '/impressionData', value: false }];
+      await must('switching impression data off', 200, call('PATCH', flagPath(flag), patch));
+    },
+    async archive(flag) {
+      const answer = await call('DELETE', flagPath(flag));
+      if (answer.status !== 202 && answer.status !== 404) throw unexpected('archiving a flag', answer);
+    },
+    async revive(flag) {
+      await must('reviving a flag', 200, call('POST', `admin/archive/revive/${encodeURIComponent(flag)}`));
+    },
+    async events(flag) {
+      const query = new URLSearchParams({ feature: `IS:${flag}`, limit: String(EVENTS_MAX) });
+      const answer = await call('GET', `admin/search/events?${query}`);
+      const { events } = answer.status === 200 && isRecord(answer.body) ? answer.body : {};
+      if (!Array.isArray(events)) throw unexpected('reading the event log', answer);
+      return events.filter(isRecord).map(eventOf);
+    },
     async switchOn(flag) {
       const answer = await call('POST', `${placeOf(flag)}/on`);
       if (answer.status !== 200) throw unexpected('switching a flag on', answer);
@@ -137,34 +162,6 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
   };
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-/** The body of an answer of at most `bytesMax` bytes; FlagServerError when it is longer. */
-export async function textOf(response: Response, bytesMax = ANSWER_BYTES_MAX): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > bytesMax) {
-      throw new FlagServerError('the flag server sent an answer that is too long', response.status);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** JSON, or undefined: an empty body or a gateway's page is judged by its status alone. */
-export function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The flag in one environment; null when the answer has another shape. */
 function flagOf(body: unknown, environment: string): AdminFlag | null {
   if (!isRecord(body)) return null;
@@ -185,6 +182,23 @@ function flagOf(body: unknown, environment: string): AdminFlag | null {
   };
 }
 
+function eventOf(event: Record<string, unknown>): AdminEvent {
+  const { type, environment, createdBy, createdAt, data } = event;
+  const { parameters } = isRecord(data) ? data : {};
+  const { rollout } = isRecord(parameters) ? parameters : {};
+  return {
+    type: textIn(type) ?? '',
+    environment: textIn(environment),
+    createdBy: textIn(createdBy) ?? '',
+    createdAt: textIn(createdAt) ?? '',
+    rollout: textIn(rollout),
+  };
+}
+
+function textIn(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
 function isStrategy(value: unknown): value is AdminStrategy {
   if (!isRecord(value)) return false;
   const { id, name, title, parameters } = value;
@@ -196,28 +210,10 @@ function isStrategy(value: unknown): value is AdminStrategy {
   );
 }
 
-function unexpected(during: string, { status, body }: Answer): FlagServerError {
-  const message = messageOf(body).slice(0, 200);
-  return new FlagServerError(`${during} failed: ${status}${message === '' ? '' : ` ${message}`}`, status);
-}
-
-function messageOf(body: unknown): string {
-  const { message } = isRecord(body) ? body : {};
-  return typeof message === 'string' ? message : '';
-}
-
 function nameIn({ name }: Readonly<Record<string, unknown>>): unknown {
   return name;
 }
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown';
 }

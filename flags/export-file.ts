@@ -1,3 +1,4 @@
+import { isRecord, type Json } from './json.ts';
 import { type FlagTable, tableOf } from './table.ts';
 
 /** `schema` of an export file. */
@@ -5,8 +6,6 @@ const EXPORT_SCHEMA = 'fig.flags/1';
 /** As many flags as Unleash allows in a project. */
 const FLAGS_MAX = 5_000;
 const NAME_CHARS_MAX = 100;
-
-export type Item = Readonly<Record<string, unknown>>;
 
 export interface ExportedSegment {
   readonly id: number;
@@ -22,7 +21,7 @@ export interface EnvironmentExport {
   readonly names: readonly string[];
   readonly segments: readonly ExportedSegment[];
   /** The lists of the export by their names; `features` and `featureStrategies` are always there. */
-  readonly lists: Readonly<Record<(typeof LISTS)[number], readonly Item[]>>;
+  readonly lists: Readonly<Record<(typeof LISTS)[number], readonly Json[]>>;
 }
 
 const LISTS = [
@@ -61,10 +60,10 @@ export function parseExportFile(text: string): readonly EnvironmentExport[] {
   } catch {
     throw new TransferError('file', 'the file is not JSON');
   }
-  if (!isItem(file) || file['schema'] !== EXPORT_SCHEMA)
+  if (!isRecord(file) || file['schema'] !== EXPORT_SCHEMA)
     throw new TransferError('file', `the file is no flag export: its schema is not ${EXPORT_SCHEMA}`);
   const environments = file['environments'];
-  if (!isItem(environments) || Object.keys(environments).length === 0)
+  if (!isRecord(environments) || Object.keys(environments).length === 0)
     throw new TransferError('file', 'the file names no environments');
   const shared = listOf(file, 'segments', 'the file').map(segmentOf);
   return Object.entries(environments).map(([name, body]) => environmentOf(name, body, shared));
@@ -113,7 +112,7 @@ function environmentOf(
   shared: readonly ExportedSegment[],
 ): EnvironmentExport {
   const where = `the environment ${environment.slice(0, NAME_CHARS_MAX)}`;
-  if (!isItem(body)) throw new TransferError('file', `${where} is no export of Unleash`);
+  if (!isRecord(body)) throw new TransferError('file', `${where} is no export of Unleash`);
   for (const required of ['features', 'featureStrategies'] as const)
     if (!Array.isArray(body[required])) throw new TransferError('file', `${where} has no list ${required}`);
   const list = (name: (typeof LISTS)[number]) => listOf(body, name, where);
@@ -150,7 +149,7 @@ function environmentOf(
   };
 }
 
-function segmentOf(item: Item): ExportedSegment {
+function segmentOf(item: Json): ExportedSegment {
   const { id, name, description, constraints } = item;
   if (typeof id !== 'number') throw new TransferError('file', 'a segment has no numeric id');
   return {
@@ -167,14 +166,9 @@ function nameOf(value: unknown, what: string): string {
   return value;
 }
 
-function listOf(body: Item, name: string, where: string): readonly Item[] {
+function listOf(body: Json, name: string, where: string): readonly Json[] {
   const list = body[name] ?? [];
-  if (!Array.isArray(list) || !list.every(isItem))
+  if (!Array.isArray(list) || !list.every(isRecord))
     throw new TransferError('file', `${name} of ${where} is no list of objects`);
   return list;
-}
-
-/** An object from outside; its values are still unknown. */
-export function isItem(value: unknown): value is Item {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
-import { type EnvironmentExport, type Item, isItem, TransferError } from './export-file.ts';
+import { type EnvironmentExport, TransferError } from './export-file.ts';
+import { isRecord, type Json } from './json.ts';
 
 /** Unleash takes 500 kB; a larger environment goes in parts. */
 const PART_BYTES_MAX = 450_000;
@@ -58,7 +59,7 @@ function partOf(
   place: { readonly project: string; readonly environment: string },
   names: ReadonlySet<string>,
 ): Part {
-  const of = (items: readonly Item[], key: string) =>
+  const of = (items: readonly Json[], key: string) =>
     items.filter((item) => {
       const name = item[key];
       return typeof name === 'string' && names.has(name);
@@ -95,7 +96,7 @@ function familiesOf({ names, lists }: EnvironmentExport): readonly (readonly str
   for (const { feature, dependencies } of lists.dependencies) {
     const child = typeof feature === 'string' ? families.get(feature) : undefined;
     for (const parent of Array.isArray(dependencies) ? dependencies : []) {
-      const name = isItem(parent) ? parent['feature'] : undefined;
+      const name = isRecord(parent) ? parent['feature'] : undefined;
       const family = typeof name === 'string' ? families.get(name) : undefined;
       if (child === undefined || family === undefined || child === family) continue;
       family.push(...child);

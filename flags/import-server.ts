@@ -1,7 +1,8 @@
 import type { Clock } from '../router/core/ports.ts';
-import { type Fetch, FlagServerError, parse, textOf } from './admin-client.ts';
-import { type ExportedSegment, type Item, isItem, TransferError } from './export-file.ts';
+import { type Fetch, FlagServerError, parse, textOf } from './admin-http.ts';
+import { type ExportedSegment, TransferError } from './export-file.ts';
 import type { Part } from './import-parts.ts';
+import { isRecord, type Json } from './json.ts';
 import { type FlagTable, tableOf } from './table.ts';
 import { parseFlagUrl } from './url.ts';
 
@@ -114,7 +115,7 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
         description: label,
         expiresAt: expiresAt(),
       });
-      const { id, secret } = isItem(answer.body) ? answer.body : {};
+      const { id, secret } = isRecord(answer.body) ? answer.body : {};
       if (answer.status !== 201 || typeof secret !== 'string')
         throw refused('creating a personal access token', answer);
       return sessionOf({ Authorization: secret }, String(id));
@@ -122,13 +123,13 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
   };
 
   function sessionOf(auth: Headers, personalId: string | null): Session {
-    async function read(path: string, key: string): Promise<readonly Item[]> {
+    async function read(path: string, key: string): Promise<readonly Json[]> {
       const answer = await call('GET', path, auth);
-      const list = isItem(answer.body) ? answer.body[key] : undefined;
+      const list = isRecord(answer.body) ? answer.body[key] : undefined;
       if (answer.status === 401 || answer.status === 403)
         throw new TransferError('denied', `${href} refused the token: it must be one of an administrator`);
       if (answer.status !== 200 || !Array.isArray(list)) throw refused(`reading ${key}`, answer);
-      return list.filter(isItem);
+      return list.filter(isRecord);
     }
 
     /** Tries, and leaves a sentence when it cannot. */
@@ -153,7 +154,7 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
           ...(description === null ? {} : { description }),
           constraints,
         });
-        const { id } = isItem(answer.body) ? answer.body : {};
+        const { id } = isRecord(answer.body) ? answer.body : {};
         if (answer.status !== 201 || typeof id !== 'number')
           throw refused(`creating the segment "${name}"`, answer);
         return { id, name };
@@ -162,7 +163,7 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
         tidy(leftovers, `the segment ${id}`, () => call('DELETE', `admin/segments/${id}`, auth)),
       async validate(part) {
         const answer = await call('POST', 'admin/features-batch/validate', auth, part);
-        if (answer.status !== 200 || !isItem(answer.body)) throw refused('checking the import', answer);
+        if (answer.status !== 200 || !isRecord(answer.body)) throw refused('checking the import', answer);
         const { errors, warnings, permissions } = answer.body;
         const archived = messagesIn(warnings).filter(({ message }) => message.includes('archived'));
         const reasons = [...messagesIn(errors), ...messagesIn(permissions), ...archived];
@@ -180,7 +181,7 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
       async import(part) {
         const answer = await call('POST', 'admin/features-batch/import', auth, part);
         if (answer.status === 200) return;
-        const { message } = isItem(answer.body) ? answer.body : {};
+        const { message } = isRecord(answer.body) ? answer.body : {};
         if (typeof message === 'string' && message.includes("can't use an admin token"))
           throw new TransferError(
             'denied',
@@ -192,7 +193,7 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
         const answer = await call('POST', 'admin/api-tokens', auth, {
           ...{ tokenName: label, type: 'client', environment, projects: [project], expiresAt: expiresAt() },
         });
-        const { secret } = isItem(answer.body) ? answer.body : {};
+        const { secret } = isRecord(answer.body) ? answer.body : {};
         if (answer.status !== 201 || typeof secret !== 'string')
           throw refused(`creating a token to read ${environment} back`, answer);
         return {
@@ -222,7 +223,7 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
   }
 }
 
-function serverSegmentOf({ id, name, constraints }: Item): readonly ServerSegment[] {
+function serverSegmentOf({ id, name, constraints }: Json): readonly ServerSegment[] {
   return typeof id === 'number' && typeof name === 'string' && Array.isArray(constraints)
     ? [{ id, name, constraints }]
     : [];
@@ -230,16 +231,16 @@ function serverSegmentOf({ id, name, constraints }: Item): readonly ServerSegmen
 
 function messagesIn(list: unknown): { readonly message: string; readonly items: readonly string[] }[] {
   if (!Array.isArray(list)) return [];
-  return list.filter(isItem).map(({ message, affectedItems }) => ({
+  return list.filter(isRecord).map(({ message, affectedItems }) => ({
     message: String(message),
     items: Array.isArray(affectedItems) ? affectedItems.map(String) : [],
   }));
 }
 
 function refused(during: string, { status, body }: Answer): TransferError {
-  const { message, details } = isItem(body) ? body : {};
+  const { message, details } = isRecord(body) ? body : {};
   const first: unknown = Array.isArray(details) ? details[0] : undefined;
-  const detail = isItem(first) && typeof first['message'] === 'string' ? first['message'] : message;
+  const detail = isRecord(first) && typeof first['message'] === 'string' ? first['message'] : message;
   return new TransferError(
     'refused',
     `${during} failed: ${status}${typeof detail === 'string' ? ` ${detail.slice(0, 300)}` : ''}`,

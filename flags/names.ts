@@ -1,3 +1,5 @@
+import type { FlagName } from '../router/core/events.ts';
+import type { FlagOwner } from '../router/core/flags.ts';
 import type { FlagShare } from '../router/core/ports.ts';
 
 /** Every flag of ours starts with this; nothing else in the project spells it. */
@@ -39,9 +41,28 @@ function asKey(name: string): string {
   return Object.keys({ [name]: null })[0] ?? name;
 }
 
+/** The group whose flag has this name; null for any other name. There need not be such a group. */
+export function groupFlagOf(name: string): Pick<FlagOwner, 'group' | 'flag'> | null {
+  const [, group, flag] = /^fig\.([a-z0-9-]{1,40})\.(serve|shadow)$/.exec(name) ?? [];
+  return group === undefined ? null : { group, flag: flag === 'serve' ? 'serve' : 'shadow' };
+}
+
 /** Hash seed of the shadow flag: independent of the serve flag's, so that a sample is not a cohort. */
 export function shadowGroupId(groupId: string): string {
   return `${groupId}.shadow`;
+}
+
+/** Both flags of a group. */
+export const FLAG_NAMES: readonly FlagName[] = ['serve', 'shadow'];
+
+/** The name of one of a group's flags. */
+export function flagOf(group: string, flag: FlagName): string {
+  return flag === 'serve' ? serveFlag(group) : shadowFlag(group);
+}
+
+/** The hash seed of one of a group's flags. */
+export function seedOf(groupId: string, flag: FlagName): string {
+  return flag === 'serve' ? groupId : shadowGroupId(groupId);
 }
 
 /** Lower-case letters, digits and hyphens, 1-40: the only groups a flag can be named after. */

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'unleash-client';
+import type { FlagExplained } from '../router/core/flags.ts';
 import { createMemo, type Memo } from '../router/core/memo.ts';
 import type { Clock, FlagReader, FlagShare, Log } from '../router/core/ports.ts';
-import type { Answer, FlagIntent } from '../router/core/types.ts';
-import { type ClientCounts, createClient, type LocalFlags, type Source } from './client.ts';
+import type { Answer, FlagIntent, Subject } from '../router/core/types.ts';
+import { APP_NAME, type ClientCounts, createClient, type LocalFlags, type Source } from './client.ts';
 import { contextOf, propertyFaults } from './context.ts';
+import { explainFlag } from './explain.ts';
 import { serveFlag, shadowFlag, shareOf } from './names.ts';
 import type { FlagFeed } from './push.ts';
 import type { Definition, FlagTable } from './table.ts';
@@ -127,6 +129,18 @@ export function createReader(deps: ReaderDeps): RunningReader {
     return { serve, shadow, cause: serve === 'unknown' ? 'missing' : 'flag' };
   }
 
+  function explained(name: string, subject: Subject): FlagExplained {
+    const unknown = (why: string): FlagExplained => ({ name, answer: 'unknown', why, strategies: [] });
+    const table = client.table();
+    if (table === null) return unknown('no flag was read yet');
+    const { unit } = subject;
+    if (unit === null) return unknown('the request carries no unit');
+    const definition = client.definition(name);
+    if (definition === undefined) return unknown('there is no such flag');
+    const context = { appName: APP_NAME, environment, ...contextOf(unit, subject.properties, properties) };
+    return explainFlag(definition, table.segments, context, client.definition);
+  }
+
   return {
     read(group, subject): FlagIntent {
       if (!client.hasData()) return NO_DATA;
@@ -150,6 +164,10 @@ export function createReader(deps: ReaderDeps): RunningReader {
     intent: (group) => ({
       serve: seenShare(client.definition(serveFlag(group))),
       shadow: seenShare(client.definition(shadowFlag(group))),
+    }),
+    explain: (group, subject) => ({
+      serve: explained(serveFlag(group), subject),
+      shadow: explained(shadowFlag(group), subject),
     }),
     status: client.status,
     onChange: client.onChange,

@@ -1,14 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { FlagServerError } from './admin-client.ts';
-import {
-  definitionsOf,
-  type EnvironmentExport,
-  type ExportedSegment,
-  isItem,
-  TransferError,
-} from './export-file.ts';
+import { FlagServerError } from './admin-http.ts';
+import { definitionsOf, type EnvironmentExport, type ExportedSegment, TransferError } from './export-file.ts';
 import { partsOf } from './import-parts.ts';
 import { connectTo, type ImportDeps, type ServerSegment, type Session, shownList } from './import-server.ts';
+import { isRecord } from './json.ts';
 import { type Verification, verifyFlags } from './verify.ts';
 
 /** A real Unleash serves a change up to 1 s later, so what is read back is read again before it is a difference. */
@@ -171,7 +166,7 @@ function sameConstraints(a: readonly unknown[], b: readonly unknown[]): boolean 
 
 /** Without what is a default: servers differ in whether they say it. */
 function constraintOf(value: unknown): unknown {
-  if (!isItem(value)) return value;
+  if (!isRecord(value)) return value;
   const { inverted, caseInsensitive, values, ...rest } = value;
   return {
     ...rest,

@@ -1,21 +1,25 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express, { type ErrorRequestHandler, type Express, type Response } from 'express';
 import type { Clock, Log } from '../../router/core/ports.ts';
 import type { LocalFlags } from '../client.ts';
 import { systemTimer, type Timer } from '../timer.ts';
-import { createAdminApi } from './admin-api.ts';
-import { createAuth, type FlagTokens, parseToken } from './auth.ts';
-import { createClientApi } from './client-api.ts';
+import { setReadOnly } from './admin/maintenance.ts';
+import { createAuth, type FlagTokens, type ParsedToken, parseToken } from './auth.ts';
+import { createDeltas } from './delta.ts';
+import { createHttpApp } from './http-app.ts';
 import { createIds, type Ids } from './ids.ts';
-import { badRule, Problem } from './problem.ts';
-import { type ContextField, LIMITS, type Limits } from './semantics.ts';
+import { createJournal } from './journal.ts';
+import { type ContextField, LIMITS, type Limits, type Policy } from './semantics.ts';
+import { type ClientState, replaceState } from './state.ts';
 import { openStore, type Store } from './store.ts';
 import { createStreams, type Streams } from './stream.ts';
+import { createTokens } from './tokens.ts';
+import { createUsage, type Usage, type UsageCounts } from './usage.ts';
 import { createView, type View } from './view.ts';
 
-const BODY_BYTES_MAX = 100 * 1024;
 const CONNECTIONS_MAX = 1000;
+/** Changes remembered for clients that come back. */
+const JOURNAL_MAX = 1000;
 /** How long an answer under way may take at `close()`. */
 const CLOSE_GRACE_MS = 500;
 
@@ -30,6 +34,8 @@ export interface FlagServerDeps {
   readonly random?: () => number;
   readonly ids?: Ids;
   readonly limits?: Partial<Limits>;
+  /** `strict` by default; `unleash` is for tests only. */
+  readonly policy?: Policy;
 }
 
 export interface FlagServer extends LocalFlags {
@@ -39,9 +45,15 @@ export interface FlagServer extends LocalFlags {
    * `url` is what readers and writers take.
    */
   listen(at: { readonly port: number; readonly host?: string }): Promise<{ url: string; port: number }>;
+  /** Makes the flags and segments of an environment those of `state`, as they are: see `replaceState`. */
+  replaceState(environment: string, state: ClientState): void;
   /** Highest event id that clients can see; only rises. */
   revision(): number;
   streams(): ReturnType<Streams['counts']>;
+  /** What of the SDKs' usage reports was not counted. */
+  usage(): UsageCounts;
+  /** Lets the admin API refuse changes (503), also after a restart, or take them again; everything else goes on. */
+  setReadOnly(readOnly: boolean): void;
   /** Ends streams, closes the port, then the file. */
   close(): Promise<void>;
 }
@@ -50,6 +62,7 @@ interface Running {
   readonly store: Store;
   readonly view: View;
   readonly streams: Streams;
+  readonly usage: Usage;
   readonly http: Server;
 }
 
@@ -91,8 +104,17 @@ export function createFlagServer(deps: FlagServerDeps): FlagServer {
       };
     },
 
+    replaceState(environment, state) {
+      replaceState(started().store, SYSTEM, environment, state);
+    },
+
     revision: () => started().store.revision(),
     streams: () => started().streams.counts(),
+    usage: () => started().usage.counts(),
+
+    setReadOnly(readOnly) {
+      started().store.change(SYSTEM, (changes) => setReadOnly(changes, readOnly));
+    },
 
     async close() {
       if (running === null) return;
@@ -108,73 +130,53 @@ export function createFlagServer(deps: FlagServerDeps): FlagServer {
 function open(deps: FlagServerDeps, listeners: ReadonlySet<() => void>): Running {
   const { file, clock, log, timer = systemTimer, random = Math.random, ids = createIds(clock) } = deps;
   const limits = { ...LIMITS, ...deps.limits };
+  const policy = deps.policy ?? 'strict';
   const tokens = [parseToken('admin', deps.tokens.admin), parseToken('client', deps.tokens.client)];
   const store = openStore({ file, clock, ids, log });
-  for (const { token, tail } of tokens) store.putToken(token, tail);
+  putTokens(store, tokens, clock);
   seedContextFields(store, clock);
   // A restored or swapped data file must never meet an ETag of another life.
   const epoch = ids.epoch();
   const view = createView(store, epoch);
-  const streams = createStreams({ store, view, epoch, limits, log, timer, random });
-  const auth = createAuth(store.tokens(), ids);
-  const app = createApp(log, ids, (at) => {
-    at.use('/api/client', createClientApi({ auth, view, streams }));
-    at.use('/api/admin', createAdminApi({ auth, store, limits }));
+  const journal = createJournal(JOURNAL_MAX, store.revision());
+  const deltas = createDeltas({ store, view, journal, epoch });
+  const streams = createStreams({ deltas, limits, clock, log, timer, random });
+  const held = createTokens(store, clock);
+  const auth = createAuth(held, ids);
+  const usage = createUsage({ store, clock, policy, actor: SYSTEM });
+  const app = createHttpApp({
+    auth,
+    tokens: held,
+    usage,
+    store,
+    view,
+    streams,
+    deltas,
+    limits,
+    policy,
+    clock,
+    log,
+    ids,
   });
   store.onCommit((commit) => {
+    journal.touch(commit, commit.revision);
     streams.publish(commit);
     for (const listener of listeners) listener();
   });
   const http = createServer(app);
   http.maxConnections = CONNECTIONS_MAX;
-  return { store, view, streams, http };
+  return { store, view, streams, usage, http };
 }
 
-/** The Express application around the routes that `mount` adds. */
-function createApp(log: Log, ids: Ids, mount: (app: Express) => void): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.get(['/health', '/ready'], (_request, response) => {
-    response.json({ health: 'GOOD' });
-  });
-  app.use(express.json({ limit: BODY_BYTES_MAX, type: ['application/json', 'application/*+json'] }));
-  mount(app);
-  app.use((request) => {
-    throw new Problem('NotFoundError', `The path ${request.path} does not exist.`);
-  });
-  app.use(createErrorHandler(log, ids));
-  return app;
-}
-
-function createErrorHandler(log: Log, ids: Ids): ErrorRequestHandler {
-  return (error: unknown, request, response, next) => {
-    if (response.headersSent) {
-      next(error);
-    } else if (error instanceof Problem) {
-      answer(response, error, ids);
-    } else if (statusOf(error) === 413) {
-      response.status(413).json({ message: 'request entity too large' });
-    } else if (statusOf(error) !== null) {
-      answer(response, badRule('the body is not JSON that can be read'), ids);
-    } else {
-      log.error('flags.request-failed', { method: request.method, error: String(error) });
-      response.status(500).json({ name: 'InternalError', message: 'the flag server failed', details: [] });
+/** The tokens of this start replace those of the last one; what was made through the API stays. */
+function putTokens(store: Store, tokens: readonly ParsedToken[], clock: Clock): void {
+  const createdAt = new Date(clock.wall()).toISOString();
+  store.change(SYSTEM, (changes) => {
+    changes.deleteConfiguredTokens();
+    for (const token of tokens) {
+      changes.insertToken({ ...token, alias: null, createdAt, expiresAt: null, configured: true });
     }
-  };
-}
-
-function answer(response: Response, problem: Problem, ids: Ids): void {
-  // As in Unleash: a fault that the schema found, with its path, carries an id; a rule's refusal does not.
-  const fromSchema = problem.body.details.some(({ path }) => path !== undefined);
-  const body = fromSchema ? { id: ids.uuid(), ...problem.body } : problem.body;
-  response.status(problem.status).json(body);
-}
-
-/** The 4xx status that a body parser or router gave an error; null for a fault of ours. */
-function statusOf(error: unknown): number | null {
-  if (typeof error !== 'object' || error === null || !('status' in error)) return null;
-  const { status } = error;
-  return typeof status === 'number' && status >= 400 && status < 500 ? status : null;
+  });
 }
 
 /** The fields of an empty Unleash, and ours. */

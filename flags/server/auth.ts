@@ -1,8 +1,9 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Ids } from './ids.ts';
 import { ENVIRONMENTS } from './semantics.ts';
 import type { Actor, TokenRow, TokenType } from './store.ts';
+import { hashOf, type Tokens } from './tokens.ts';
 
 /** The secrets a server starts with; it stores only their hashes. */
 export interface FlagTokens {
@@ -12,6 +13,8 @@ export interface FlagTokens {
   readonly client: string;
 }
 
+const CLIENT_TOKEN_REQUIRED =
+  'This endpoint requires an API token. Please add an authorization header to your request with a valid token';
 const SECRET_CHARS_MIN = 16;
 /** Unleash's user id of whoever comes with an admin token. */
 const ADMIN_USER_ID = -42;
@@ -22,11 +25,10 @@ export function newTokens(environment: string): FlagTokens {
   return { admin: `*:*.${secret()}`, client: `default:${environment}.${secret()}` };
 }
 
+export type ParsedToken = Pick<TokenRow, 'hash' | 'tail' | 'name' | 'type' | 'project' | 'environment'>;
+
 /** A token as it is stored. TypeError when the secret has not Unleash's format or is too short to be one. */
-export function parseToken(
-  type: TokenType,
-  text: string,
-): { readonly token: TokenRow; readonly tail: string } {
+export function parseToken(type: TokenType, text: string): ParsedToken {
   const match = /^(\*|default):(\*|[a-z]+)\.(.+)$/.exec(text);
   const [, project, environment, secret] = match ?? [];
   const known =
@@ -38,7 +40,9 @@ export function parseToken(
   if (secret.length < SECRET_CHARS_MIN) {
     throw new TypeError(`the secret of the ${type} token must have at least ${SECRET_CHARS_MIN} characters`);
   }
-  return { token: { hash: sha256(text), name: type, type, project, environment }, tail: text.slice(-4) };
+  // As Unleash names the tokens it is started with.
+  const name = 'admin';
+  return { hash: hashOf(text), tail: text.slice(-4), name, type, project, environment };
 }
 
 export interface Auth {
@@ -51,15 +55,12 @@ export interface Auth {
   actorOf(response: Response): Actor;
 }
 
-/** Checks tokens against their stored hashes, in constant time. */
-export function createAuth(tokens: readonly TokenRow[], ids: Ids): Auth {
+/** Checks the tokens of requests; one that was made or deleted counts from then on. */
+export function createAuth(tokens: Pick<Tokens, 'find'>, ids: Ids): Auth {
   const passed = new WeakMap<Response, TokenRow>();
 
   function find(request: Request): TokenRow | null {
-    const hash = sha256((request.get('authorization') ?? '').replace(/^Bearer /i, ''));
-    let found: TokenRow | null = null;
-    for (const token of tokens) if (timingSafeEqual(token.hash, hash)) found = token;
-    return found;
+    return tokens.find((request.get('authorization') ?? '').replace(/^Bearer\s+/i, ''));
   }
 
   function only(type: TokenType, refuse: (request: Request, response: Response) => void): RequestHandler {
@@ -89,7 +90,7 @@ export function createAuth(tokens: readonly TokenRow[], ids: Ids): Auth {
       response.status(401).json(unauthenticated(request.get('authorization') !== undefined, ids.uuid()));
     }),
     client: only('client', (_request, response) => {
-      response.status(401).json({ message: 'a valid client token is required' });
+      response.status(401).json({ message: CLIENT_TOKEN_REQUIRED });
     }),
     tokenOf,
     actorOf: (response) => ({ name: tokenOf(response).name, userId: ADMIN_USER_ID }),
@@ -110,8 +111,4 @@ function unauthenticated(given: boolean, id: string) {
     type: 'password',
     defaultHidden: false,
   };
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

@@ -74,6 +74,84 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER event_no_delete BEFORE DELETE ON event
     BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
   `,
+  `
+  ALTER TABLE feature ADD COLUMN overlay TEXT;
+  ALTER TABLE feature_environment ADD COLUMN variants TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE strategy ADD COLUMN variants TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE strategy ADD COLUMN segments TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE strategy ADD COLUMN overlay TEXT;
+  ALTER TABLE event ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+  CREATE TABLE segment (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    description TEXT,
+    project TEXT,
+    constraints TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    overlay TEXT
+  ) STRICT;
+  CREATE TABLE dependency (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    child TEXT NOT NULL REFERENCES feature (name),
+    parent TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    variants TEXT NOT NULL,
+    overlay TEXT,
+    UNIQUE (child, parent)
+  ) STRICT;
+  CREATE INDEX dependency_parent ON dependency (parent);
+  CREATE TABLE tag (
+    type TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (type, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE feature_tag (
+    feature TEXT NOT NULL REFERENCES feature (name),
+    type TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (feature, type, value),
+    FOREIGN KEY (type, value) REFERENCES tag (type, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE usage (
+    feature TEXT NOT NULL REFERENCES feature (name),
+    environment TEXT NOT NULL,
+    app_name TEXT NOT NULL,
+    hour TEXT NOT NULL,
+    yes INTEGER NOT NULL,
+    no INTEGER NOT NULL,
+    variants TEXT NOT NULL,
+    PRIMARY KEY (feature, environment, app_name, hour)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX usage_hour ON usage (hour);
+  CREATE TABLE token (
+    hash BLOB PRIMARY KEY,
+    tail TEXT NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL CHECK (type IN ('client', 'admin')),
+    project TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    alias TEXT,
+    created_at TEXT NOT NULL,
+    expires_at TEXT,
+    configured INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO token
+    SELECT hash, tail, name, type, project, environment, NULL, created_at, NULL, 1 FROM api_token;
+  DROP TABLE api_token;
+  `,
+  `
+  CREATE INDEX event_type ON event (type, id);
+  CREATE INDEX event_project ON event (project, id);
+  CREATE INDEX event_environment ON event (environment, id);
+  CREATE INDEX event_creator ON event (created_by_user_id, id);
+  CREATE INDEX event_group ON event (group_id, id);
+  CREATE INDEX event_time ON event (created_at, id);
+  CREATE TABLE setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

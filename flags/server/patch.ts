@@ -15,9 +15,9 @@ export const PATCH_OPERATIONS_MAX = 100;
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * Applies `add`, `remove`, `replace` and `test` of a JSON Patch (RFC 6902) to a JSON object and returns the new
- * one; the given one stays as it was. All or nothing: PatchRefused names the first operation that does not hold.
- * `move` and `copy` are refused: no admin call needs them.
+ * Applies a JSON Patch (RFC 6902) to a JSON object and returns the new one; the given one stays as it was. All or
+ * nothing: PatchRefused names the first operation that does not hold. Parts that `copy` doubles are shared, so the
+ * result takes no more memory than document and patch; written out it can be far longer.
  */
 export function applyPatch(document: object, patch: unknown): Readonly<Record<string, unknown>> {
   if (!Array.isArray(patch)) throw new PatchRefused('invalid', 'a patch is an array of operations');
@@ -34,13 +34,12 @@ function applyOne(document: Json, operation: unknown): Json {
   if (typeof operation !== 'object' || operation === null) {
     throw new PatchRefused('invalid', 'an operation is an object');
   }
-  const { op, path, value }: { op?: unknown; path?: unknown; value?: unknown } = operation;
-  if (typeof path !== 'string' || !/^(?:\/|$)/.test(path)) {
-    throw new PatchRefused('invalid', 'a path is empty or starts with a slash');
+  const { op, path, from, value }: { op?: unknown; path?: unknown; from?: unknown; value?: unknown } =
+    operation;
+  const keys = keysOf(path);
+  if ((op === 'add' || op === 'replace' || op === 'test') && value === undefined) {
+    throw new PatchRefused('invalid', `${op} needs a value`);
   }
-  if (op !== 'remove' && value === undefined)
-    throw new PatchRefused('invalid', `${String(op)} needs a value`);
-  const keys = path.split('/').slice(1).map(unescapeToken);
   switch (op) {
     case 'test':
       if (!equal(lookUp(document, keys), toJson(value))) {
@@ -55,9 +54,28 @@ function applyOne(document: Json, operation: unknown): Json {
     case 'remove':
       lookUp(document, keys);
       return write(document, keys, 'remove', null);
+    case 'copy':
+      return write(document, keys, 'add', lookUp(document, keysOf(from)));
+    case 'move':
+      return move(document, keysOf(from), keys);
     default:
-      throw new PatchRefused('invalid', `the operation ${JSON.stringify(op)} is not supported`);
+      throw new PatchRefused('invalid', 'an operation is one of add, remove, replace, move, copy and test');
   }
+}
+
+function move(document: Json, from: readonly string[], to: readonly string[]): Json {
+  const inside = from.length < to.length && from.every((key, index) => key === to[index]);
+  if (inside) throw new PatchRefused('invalid', 'a value cannot be moved into itself');
+  const value = lookUp(document, from);
+  if (from.length === to.length && from.every((key, index) => key === to[index])) return document;
+  return write(write(document, from, 'remove', null), to, 'add', value);
+}
+
+function keysOf(pointer: unknown): readonly string[] {
+  if (typeof pointer !== 'string' || !/^(?:\/|$)/.test(pointer)) {
+    throw new PatchRefused('invalid', 'a path is empty or starts with a slash');
+  }
+  return pointer.split('/').slice(1).map(unescapeToken);
 }
 
 /** A copy of `document` in which the place at `keys` is changed. */

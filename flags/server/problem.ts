@@ -5,19 +5,30 @@ export interface Detail {
 }
 
 type ProblemName =
+  | 'ArchivedFeatureError'
   | 'BadDataError'
+  | 'ConflictError'
+  | 'ContentTypeError'
+  | 'ExceedsLimitError'
   | 'InvalidOperationError'
-  | 'NotFoundError'
   | 'NameExistsError'
-  | 'ConflictError';
+  | 'NotFoundError'
+  | 'OperationDeniedError';
 
 const STATUS = {
+  ArchivedFeatureError: 400,
   BadDataError: 400,
-  InvalidOperationError: 403,
-  NotFoundError: 404,
-  NameExistsError: 409,
   ConflictError: 409,
+  ContentTypeError: 415,
+  ExceedsLimitError: 400,
+  InvalidOperationError: 403,
+  NameExistsError: 409,
+  NotFoundError: 404,
+  OperationDeniedError: 403,
 } as const satisfies Record<ProblemName, number>;
+
+/** What a request holds is repeated in answers; they stay short all the same. */
+const MESSAGE_CHARS_MAX = 1000;
 
 /** Thrown inside a request; rolls its transaction back and becomes the answer. */
 export class Problem extends Error {
@@ -28,7 +39,9 @@ export class Problem extends Error {
     readonly details: readonly Detail[];
   };
 
-  constructor(name: ProblemName, message: string, details: readonly Detail[] = [{ message }]) {
+  constructor(name: ProblemName, text: string, given?: readonly Detail[]) {
+    const message = text.length > MESSAGE_CHARS_MAX ? `${text.slice(0, MESSAGE_CHARS_MAX)}…` : text;
+    const details = given ?? [{ message }];
     super(message);
     this.name = name;
     this.status = STATUS[name];
@@ -49,12 +62,14 @@ export function badData(details: readonly Detail[]): Problem {
 
 /** 400 with the one fault that a rule beyond the schema found. */
 export function badRule(message: string): Problem {
-  return new Problem('BadDataError', `${INVALID}: ${message}`, [{ message }]);
+  const { body } = new Problem('BadDataError', message);
+  return new Problem('BadDataError', `${INVALID}: ${body.message}`, body.details);
 }
 
 /** 400: one more would be too many. Unleash's text. */
 export function exceeds(resource: string, limit: number): Problem {
-  return badRule(
+  return new Problem(
+    'ExceedsLimitError',
     `Failed to create ${resource}. You can't create more than the established limit of ${limit}.`,
   );
 }

@@ -6,10 +6,10 @@ export const ENVIRONMENTS = [
   { name: 'production', type: 'production', sortOrder: 3 },
 ] as const;
 export const FEATURE_TYPES: ReadonlySet<string> = new Set([
-  'release',
   'experiment',
-  'operational',
   'kill-switch',
+  'release',
+  'operational',
   'permission',
 ]);
 export const STRATEGY_NAMES: ReadonlySet<string> = new Set([
@@ -19,6 +19,9 @@ export const STRATEGY_NAMES: ReadonlySet<string> = new Set([
   'applicationHostname',
 ]);
 
+/** `unleash`, for tests only: takes and answers what 7.5.1 does where we are stricter on purpose. */
+export type Policy = 'strict' | 'unleash';
+
 /** Bounds of Unleash 7.5.1, and our own. What is above is refused with 400 (streams: 429). */
 export interface Limits {
   readonly featuresMax: number;
@@ -26,6 +29,10 @@ export interface Limits {
   readonly constraintsMax: number;
   readonly constraintValuesMax: number;
   readonly contextFieldsMax: number;
+  readonly segmentsMax: number;
+  readonly segmentValuesMax: number;
+  readonly strategySegmentsMax: number;
+  readonly tokensMax: number;
   readonly streamsMax: number;
   /** Unsent bytes of one stream before it is cut; it hydrates when it comes back. */
   readonly streamBytesMax: number;
@@ -36,6 +43,10 @@ export const LIMITS: Limits = {
   constraintsMax: 30,
   constraintValuesMax: 250,
   contextFieldsMax: 100,
+  segmentsMax: 300,
+  segmentValuesMax: 1000,
+  strategySegmentsMax: 5,
+  tokensMax: 100,
   streamsMax: 200,
   streamBytesMax: 1024 * 1024,
 };
@@ -49,6 +60,16 @@ export interface Feature {
   readonly createdAt: string;
   readonly impressionData: boolean;
   readonly archivedAt: string | null;
+  readonly overlay: Overlay | null;
+}
+
+/**
+ * What clients were given for a stored thing that differs from what we would write ourselves: a state taken over
+ * from another server keeps its absent keys and the ones we do not know. An edit drops it.
+ */
+export interface Overlay {
+  readonly absent: readonly string[];
+  readonly extra: Readonly<Record<string, unknown>>;
 }
 
 export interface Constraint {
@@ -60,6 +81,17 @@ export interface Constraint {
   readonly value?: string;
 }
 
+export interface Variant {
+  readonly name: string;
+  /** Per mille; the weights of one list sum up to 1000. */
+  readonly weight: number;
+  readonly weightType: 'fix' | 'variable';
+  readonly stickiness: string;
+  readonly payload?: { readonly type: string; readonly value: string };
+  /** Only on variants of a whole flag, which today can only be imported. */
+  readonly overrides?: readonly { readonly contextName: string; readonly values: readonly string[] }[];
+}
+
 export interface Strategy {
   readonly id: string;
   readonly name: string;
@@ -67,7 +99,40 @@ export interface Strategy {
   readonly disabled: boolean;
   readonly constraints: readonly Constraint[];
   readonly parameters: Readonly<Record<string, string>>;
+  readonly variants: readonly Variant[];
   readonly sortOrder: number;
+  /** Ids of segments. */
+  readonly segments: readonly number[];
+  readonly overlay: Overlay | null;
+}
+
+export interface Segment {
+  readonly id: number;
+  readonly name: string;
+  readonly description: string | null;
+  /** The only project it may be used in; null: any. */
+  readonly project: string | null;
+  readonly constraints: readonly Constraint[];
+  readonly createdBy: string;
+  readonly createdAt: string;
+  readonly overlay: Overlay | null;
+}
+
+/** A segment as it is written; every edit drops the overlay. */
+export type SegmentInput = Omit<Segment, 'overlay'>;
+
+/** A flag that is on only while another one is: `enabled` says which way, `variants` which of its variants. */
+export interface Dependency {
+  readonly child: string;
+  readonly parent: string;
+  readonly enabled: boolean;
+  readonly variants: readonly string[];
+  readonly overlay: Overlay | null;
+}
+
+export interface Tag {
+  readonly type: string;
+  readonly value: string;
 }
 
 export interface ContextField {
@@ -85,17 +150,42 @@ export interface LegalValue {
 }
 
 export const EVENT_TYPES = {
-  'feature-created': { visible: true, label: 'Flag created' },
-  'feature-archived': { visible: true, label: 'Flag archived' },
-  'feature-revived': { visible: true, label: 'Flag revived' },
-  'feature-strategy-add': { visible: true, label: 'Flag strategy added' },
-  'feature-strategy-update': { visible: true, label: 'Flag strategy updated' },
-  'feature-strategy-remove': { visible: true, label: 'Flag strategy removed' },
-  'feature-environment-enabled': { visible: true, label: 'Flag enabled' },
-  'feature-environment-disabled': { visible: true, label: 'Flag disabled' },
-  'context-field-created': { visible: false, label: 'Context field created' },
-} as const satisfies Record<string, { readonly visible: boolean; readonly label: string }>;
-/** `visible`: clients can see its effect, so it raises the revision. */
+  'feature-created': { visible: true, grouped: true, label: 'Flag created' },
+  'feature-metadata-updated': { visible: true, grouped: true, label: 'Flag metadata updated' },
+  'feature-stale-on': { visible: true, grouped: true, label: 'Flag marked as stale' },
+  'feature-stale-off': { visible: true, grouped: true, label: 'Flag marked as active' },
+  'feature-archived': { visible: true, grouped: true, label: 'Flag archived' },
+  'feature-revived': { visible: true, grouped: true, label: 'Flag revived' },
+  'feature-deleted': { visible: true, grouped: false, label: 'Flag deleted' },
+  'feature-strategy-add': { visible: true, grouped: true, label: 'Flag strategy added' },
+  'feature-strategy-update': { visible: true, grouped: true, label: 'Flag strategy updated' },
+  'feature-strategy-remove': { visible: true, grouped: true, label: 'Flag strategy removed' },
+  'strategy-order-changed': { visible: true, grouped: true, label: 'Flag strategy order changed' },
+  'feature-environment-enabled': { visible: true, grouped: true, label: 'Flag enabled' },
+  'feature-environment-disabled': { visible: true, grouped: true, label: 'Flag disabled' },
+  'feature-dependency-added': { visible: true, grouped: true, label: 'feature-dependency-added' },
+  'feature-dependency-removed': { visible: true, grouped: true, label: 'feature-dependency-removed' },
+  'feature-dependencies-removed': { visible: true, grouped: true, label: 'feature-dependencies-removed' },
+  'feature-tagged': { visible: true, grouped: false, label: 'Flag tagged' },
+  'feature-untagged': { visible: true, grouped: false, label: 'Flag untagged' },
+  'tag-created': { visible: false, grouped: false, label: 'tag-created' },
+  'segment-created': { visible: true, grouped: false, label: 'Segment created' },
+  'segment-updated': { visible: true, grouped: false, label: 'Segment updated' },
+  'segment-deleted': { visible: true, grouped: false, label: 'Segment deleted' },
+  'context-field-created': { visible: false, grouped: false, label: 'Context field created' },
+  'api-token-created': { visible: false, grouped: false, label: 'API token created' },
+  'api-token-deleted': { visible: false, grouped: false, label: 'API token deleted' },
+  'setting-updated': { visible: false, grouped: false, label: 'setting-updated' },
+  'features-exported': { visible: false, grouped: false, label: 'Flags exported' },
+  'features-imported': { visible: true, grouped: false, label: 'Flags imported' },
+} as const satisfies Record<
+  string,
+  { readonly visible: boolean; readonly grouped: boolean; readonly label: string }
+>;
+/**
+ * `visible`: clients can see its effect, so it raises the revision. `grouped`: it names the transaction it belongs
+ * to, as in Unleash.
+ */
 export type EventType = keyof typeof EVENT_TYPES;
 
 /** One line of the audit log, as it is about to be stored. */
@@ -121,37 +211,110 @@ export function isInert(strategies: readonly Strategy[]): boolean {
 /** A flag as admin answers and events show it. */
 export function featureOut(feature: Feature) {
   const { name, description, type, project, stale, createdAt, impressionData, archivedAt } = feature;
-  const archived = archivedAt !== null;
-  return { name, description, type, project, stale, createdAt, lastSeenAt: null, impressionData, archived };
+  return {
+    name,
+    description,
+    type,
+    project,
+    stale,
+    createdAt,
+    lastSeenAt: null,
+    impressionData,
+    archived: archivedAt !== null,
+    ...(archivedAt === null ? {} : { archivedAt }),
+  };
 }
 
 /** A strategy as admin answers and events show it. */
 export function strategyOut(strategy: Strategy) {
-  const { id, name, title, disabled, constraints, parameters, sortOrder } = strategy;
-  return { id, name, title, disabled, constraints, parameters, variants: [], sortOrder, segments: [] };
+  const { id, name, title, disabled, constraints, parameters, variants, sortOrder, segments } = strategy;
+  return { id, name, title, disabled, constraints, parameters, variants, sortOrder, segments };
+}
+
+/** A segment as admin answers and events show it. */
+export function segmentOut({
+  id,
+  name,
+  description,
+  project,
+  constraints,
+  createdBy,
+  createdAt,
+}: SegmentInput) {
+  return {
+    id,
+    name,
+    description,
+    ...(project === null ? {} : { project }),
+    constraints,
+    createdBy,
+    createdAt,
+  };
+}
+
+/** What one flag is in one environment. */
+export interface Placed {
+  readonly feature: Feature;
+  readonly enabled: boolean;
+  readonly variants: readonly Variant[];
+  readonly strategies: readonly Strategy[];
+  readonly dependencies: readonly Dependency[];
 }
 
 /** A flag as clients see it: no ids, no titles, no disabled strategies; the order is kept. */
-export function clientFeature(feature: Feature, enabled: boolean, strategies: readonly Strategy[]) {
-  return {
+export function clientFeature({ feature, enabled, variants, strategies, dependencies }: Placed) {
+  const ours = {
     name: feature.name,
     type: feature.type,
     enabled,
     project: feature.project,
     stale: feature.stale,
     strategies: strategies.filter(({ disabled }) => !disabled).map(clientStrategy),
-    variants: [],
+    variants,
     description: feature.description,
     impressionData: feature.impressionData,
+    ...(dependencies.length === 0 ? {} : { dependencies: dependencies.map(clientDependency) }),
   };
+  return overlaid(ours, feature.overlay);
 }
 
-function clientStrategy({ name, constraints, parameters }: Strategy) {
-  return { name, constraints, parameters, variants: [] };
+/** A strategy as clients see it. */
+export function clientStrategy({ name, constraints, parameters, variants, segments, overlay }: Strategy) {
+  const ours = { name, constraints, parameters, variants, ...(segments.length === 0 ? {} : { segments }) };
+  return overlaid(ours, overlay);
+}
+
+/** A dependency as clients see it: variants of a parent that has to be off mean nothing. */
+export function clientDependency({ parent, enabled, variants, overlay }: Dependency) {
+  const ours = { feature: parent, enabled, ...(enabled ? { variants } : {}) };
+  return overlaid(ours, overlay);
+}
+
+/** A segment as clients see it. */
+export function clientSegment({ id, name, constraints, overlay }: Segment) {
+  return overlaid({ id, name, constraints }, overlay);
+}
+
+/** What has to be remembered so that `overlaid(ours, …)` gives `given` again; null when that is `ours` already. */
+export function overlayOf(ours: object, given: object): Overlay | null {
+  const mine = new Map<string, unknown>(Object.entries(ours));
+  const wanted = Object.entries(given);
+  const names = new Set(wanted.map(([name]) => name));
+  const absent = [...mine.keys()].filter((name) => !names.has(name));
+  const extra = wanted.filter(
+    ([name, value]) => !mine.has(name) || canonicalJson(mine.get(name)) !== canonicalJson(value),
+  );
+  return absent.length === 0 && extra.length === 0 ? null : { absent, extra: Object.fromEntries(extra) };
+}
+
+function overlaid(ours: object, overlay: Overlay | null): object {
+  if (overlay === null) return ours;
+  const kept = Object.entries(ours).filter(([name]) => !overlay.absent.includes(name));
+  return { ...Object.fromEntries(kept), ...overlay.extra };
 }
 
 /** JSON with sorted keys: equal exactly when the values are. */
-function canonicalJson(value: unknown): string {
+export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))

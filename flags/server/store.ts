@@ -3,26 +3,57 @@ import { dirname } from 'node:path';
 import SqliteDatabase, { type Database, SqliteError } from 'better-sqlite3';
 import type { Clock, Log } from '../../router/core/ports.ts';
 import type { Ids } from './ids.ts';
+import type { Changed } from './journal.ts';
 import { migrate } from './migrations.ts';
-import {
-  type Constraint,
-  type ContextField,
-  ENVIRONMENTS,
-  EVENT_TYPES,
-  type EventDraft,
-  type Feature,
-  type LegalValue,
-  type Strategy,
+import type {
+  ContextField,
+  Dependency,
+  EventDraft,
+  Feature,
+  Overlay,
+  Segment,
+  SegmentInput,
+  Strategy,
+  Tag,
+  Variant,
 } from './semantics.ts';
+import { openSql } from './sql.ts';
 
 export type TokenType = 'client' | 'admin';
 
 export interface TokenRow {
+  /** SHA-256 of the secret; the secret itself is not kept. */
   readonly hash: Buffer;
+  /** The last characters of the secret, so that a person recognises it. */
+  readonly tail: string;
   readonly name: string;
   readonly type: TokenType;
+  /** `default`, or `*`. */
   readonly project: string;
   readonly environment: string;
+  readonly alias: string | null;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  /** Given at the start of the server, not made through its API. */
+  readonly configured: boolean;
+}
+
+/** How often a flag was evaluated by an application in one hour (ISO time of its beginning). */
+export interface UsageRow {
+  readonly feature: string;
+  readonly environment: string;
+  readonly appName: string;
+  readonly hour: string;
+  readonly yes: number;
+  readonly no: number;
+  readonly variants: Readonly<Record<string, number>>;
+}
+
+/** A strategy and where it is. */
+export interface PlacedStrategy {
+  readonly feature: string;
+  readonly environment: string;
+  readonly strategy: Strategy;
 }
 
 /** The flag server's data file cannot be used; `message` says which and why. */
@@ -44,59 +75,113 @@ export interface StoredEvent extends EventDraft {
   readonly createdBy: string;
   readonly createdAt: string;
   readonly createdByUserId: number;
-  /** One per request; null on events that concern no flag. */
+  /** One per request; null on events that do not say which request they belong to. */
   readonly groupId: string | null;
+  /** What its flag was tagged with then. */
+  readonly tags: readonly Tag[];
 }
 
-interface EventQuery {
-  readonly feature: string | null;
-  readonly project: string | null;
-  readonly type: string | null;
+/** Which events are looked for; null: no matter which. A list names what may be, and is not empty. */
+export interface EventQuery {
+  readonly ids: readonly number[] | null;
+  readonly groupIds: readonly string[] | null;
+  readonly features: readonly string[] | null;
+  readonly projects: readonly string[] | null;
+  readonly types: readonly string[] | null;
+  readonly environments: readonly string[] | null;
+  /** User ids. */
+  readonly creators: readonly number[] | null;
+  /** ISO time, inclusive. */
+  readonly from: string | null;
+  /** ISO time, exclusive. */
+  readonly before: string | null;
+  /** Occurs in the data or tags of an event, whatever its case. */
+  readonly text: string | null;
   readonly limit: number;
   readonly offset: number;
 }
 
 /** What one transaction changed for clients. */
-export interface Commit {
+export interface Commit extends Changed {
   readonly revision: number;
-  readonly features: readonly string[];
 }
 
 /** Reads of committed data, and inside a change of its own writes. */
 export interface Reads {
   feature(name: string): Feature | null;
+  /** Without the archived ones, in the order of their creation. */
   features(): Feature[];
+  archivedFeatures(): Feature[];
+  /** With the archived ones. */
   featureCount(): number;
   enabled(feature: string, environment: string): boolean;
+  /** Variants of the whole flag, which can only be imported. */
+  variants(feature: string, environment: string): readonly Variant[];
   strategies(feature: string, environment: string): Strategy[];
+  strategy(id: string): PlacedStrategy | null;
+  segments(): Segment[];
+  segment(id: number): Segment | null;
+  segmentUses(id: number): PlacedStrategy[];
+  dependencies(child: string): Dependency[];
+  children(parent: string): string[];
+  tags(): Tag[];
+  tagsOf(feature: string): Tag[];
   contextFields(): ContextField[];
+  tokens(): TokenRow[];
+  /** From the hour `since` (ISO time) on. */
+  usage(feature: string, since: string): UsageRow[];
+  /** Applications that a flag was counted for. */
+  usageApps(feature: string, environment: string): string[];
+  /** The newest first. */
   events(query: EventQuery): { readonly events: StoredEvent[]; readonly total: number };
+  /** Whether the admin API refuses changes. */
+  readOnly(): boolean;
 }
 
 export interface Changes extends Reads {
   /** ISO time of this change; the same for everything it writes. */
   readonly now: string;
+  readonly actor: Actor;
   newId(): string;
   insertFeature(feature: Feature): void;
-  archive(feature: string, at: string | null): void;
+  updateFeature(feature: Feature): void;
+  /** With everything that hangs on it, except its events. */
+  deleteFeature(name: string): void;
   setEnabled(feature: string, environment: string, enabled: boolean): void;
+  setVariants(feature: string, environment: string, variants: readonly Variant[]): void;
   insertStrategy(feature: string, environment: string, strategy: Strategy): void;
   updateStrategy(strategy: Strategy): void;
   deleteStrategy(id: string): void;
+  /** `id` null: the next one that was never used. */
+  insertSegment(
+    segment: Omit<SegmentInput, 'id'> & { readonly id: number | null },
+    overlay?: Overlay | null,
+  ): Segment;
+  updateSegment(segment: SegmentInput): void;
+  deleteSegment(id: number): void;
+  insertDependency(dependency: Dependency): void;
+  deleteDependency(child: string, parent: string): void;
+  insertTag(tag: Tag): void;
+  tagFeature(feature: string, tag: Tag): void;
+  untagFeature(feature: string, tag: Tag): void;
   insertContextField(field: ContextField): void;
+  setReadOnly(readOnly: boolean): void;
+  insertToken(token: TokenRow): void;
+  deleteToken(hash: Buffer): void;
+  /** Takes out the tokens of an earlier start. */
+  deleteConfiguredTokens(): void;
+  /** Adds to what is counted for that flag, environment, application and hour. */
+  addUsage(usage: UsageRow): void;
+  /** Forgets the hours before `hour` (ISO time). */
+  dropUsageBefore(hour: string): void;
   record(draft: EventDraft): void;
 }
 
 export interface Store extends Reads {
   /** Highest id of the events clients can see; 0 on an empty server. Only rises. */
   revision(): number;
-  /** Flags with a visible event above `revision`, at most `limit`. */
-  changedSince(revision: number, limit: number): string[];
   /** Runs one change with all its events in ONE durable transaction, then calls the commit listeners. */
   change<T>(actor: Actor, run: (changes: Changes) => T): T;
-  tokens(): TokenRow[];
-  /** Adds or replaces the token of that name. */
-  putToken(token: TokenRow, tail: string): void;
   onCommit(listener: (commit: Commit) => void): () => void;
   close(): void;
 }
@@ -147,10 +232,9 @@ function openDatabase(file: string): Database {
 }
 
 function createStore(db: Database, clock: Clock, ids: Ids, log: Log): Store {
-  const sql = statements(db);
+  const sql = openSql(db, ids);
   const listeners = new Set<(commit: Commit) => void>();
-  let revision = sql.revision.get()?.revision ?? 0;
-  const reads = createReads(sql);
+  let revision = sql.revision();
 
   /** The change is durable already: a listener that throws must not turn its answer into an error. */
   function publish(commit: Commit): void {
@@ -164,30 +248,21 @@ function createStore(db: Database, clock: Clock, ids: Ids, log: Log): Store {
   }
 
   function change<T>(actor: Actor, run: (changes: Changes) => T): T {
-    const touched = new Set<string>();
-    let highest = revision;
-    const writes = createWrites(sql, actor, new Date(clock.wall()).toISOString(), ids, (id, feature) => {
-      highest = id;
-      touched.add(feature);
-    });
-    const result = db.transaction(() => run({ ...reads, ...writes })).immediate();
-    if (highest > revision) {
-      revision = highest;
-      publish({ revision, features: [...touched] });
+    const now = new Date(clock.wall()).toISOString();
+    const touched = { features: new Set<string>(), segments: new Set<number>(), revision };
+    const changes = sql.changes(actor, now, touched);
+    const result = db.transaction(() => run(changes)).immediate();
+    if (touched.revision > revision) {
+      revision = touched.revision;
+      publish({ revision, features: [...touched.features], segments: [...touched.segments] });
     }
     return result;
   }
 
   return {
-    ...reads,
+    ...sql.reads,
     change,
     revision: () => revision,
-    changedSince: (since, limit) => sql.changedSince.all({ since, limit }).map((row) => row.feature_name),
-    tokens: () => sql.tokens.all(),
-    putToken: db.transaction((token: TokenRow, tail: string) => {
-      sql.dropToken.run(token.name);
-      sql.putToken.run({ ...token, tail, createdAt: new Date(clock.wall()).toISOString() });
-    }),
     onCommit(listener) {
       listeners.add(listener);
       return () => {
@@ -197,256 +272,5 @@ function createStore(db: Database, clock: Clock, ids: Ids, log: Log): Store {
     close: () => {
       db.close();
     },
-  };
-}
-
-function createReads(sql: Statements): Reads {
-  return {
-    feature: (name) => {
-      const row = sql.feature.get(name);
-      return row === undefined ? null : featureOf(row);
-    },
-    features: () => sql.features.all().map(featureOf),
-    featureCount: () => sql.featureCount.get()?.count ?? 0,
-    enabled: (feature, environment) => sql.enabled.get(feature, environment)?.enabled === 1,
-    strategies: (feature, environment) => sql.strategies.all(feature, environment).map(strategyOf),
-    contextFields: () => sql.contextFields.all().map(contextFieldOf),
-    events(query) {
-      const total = sql.eventCount.get(query)?.count ?? 0;
-      return { events: sql.events.all(query).map(eventOf), total };
-    },
-  };
-}
-
-function createWrites(
-  sql: Statements,
-  actor: Actor,
-  now: string,
-  ids: Ids,
-  visible: (eventId: number, feature: string) => void,
-): Omit<Changes, keyof Reads> {
-  const groupId = ids.ulid();
-  return {
-    now,
-    newId: ids.uuid,
-    insertFeature(feature) {
-      const { stale, impressionData } = feature;
-      sql.insertFeature.run({ ...feature, stale: bit(stale), impressionData: bit(impressionData) });
-      for (const { name } of ENVIRONMENTS) sql.insertEnvironment.run(feature.name, name);
-    },
-    archive: (feature, at) => {
-      sql.archive.run(at, feature);
-    },
-    setEnabled: (feature, environment, enabled) => {
-      sql.setEnabled.run(bit(enabled), feature, environment);
-    },
-    insertStrategy: (feature, environment, strategy) => {
-      sql.insertStrategy.run({ ...strategyRow(strategy), feature, environment });
-    },
-    updateStrategy: (strategy) => {
-      sql.updateStrategy.run(strategyRow(strategy));
-    },
-    deleteStrategy: (id) => {
-      sql.deleteStrategy.run(id);
-    },
-    insertContextField(field) {
-      const { stickiness, legalValues } = field;
-      sql.insertContextField.run({
-        ...field,
-        stickiness: bit(stickiness),
-        legalValues: JSON.stringify(legalValues),
-      });
-    },
-    record(draft) {
-      const isVisible = EVENT_TYPES[draft.type].visible;
-      const { lastInsertRowid } = sql.record.run({
-        ...draft,
-        createdAt: now,
-        createdBy: actor.name,
-        createdByUserId: actor.userId,
-        data: draft.data === null ? null : JSON.stringify(draft.data),
-        preData: draft.preData === null ? null : JSON.stringify(draft.preData),
-        groupId: draft.featureName === null ? null : groupId,
-        visible: bit(isVisible),
-      });
-      if (isVisible && draft.featureName !== null) visible(Number(lastInsertRowid), draft.featureName);
-    },
-  };
-}
-
-interface FeatureRow {
-  readonly name: string;
-  readonly project: string;
-  readonly type: string;
-  readonly description: string | null;
-  readonly stale: number;
-  readonly impression_data: number;
-  readonly created_at: string;
-  readonly archived_at: string | null;
-}
-interface StrategyRow {
-  readonly id: string;
-  readonly name: string;
-  readonly title: string | null;
-  readonly disabled: number;
-  readonly sort_order: number;
-  readonly parameters: string;
-  readonly constraints: string;
-}
-interface ContextFieldRow {
-  readonly name: string;
-  readonly description: string | null;
-  readonly stickiness: number;
-  readonly sort_order: number;
-  readonly legal_values: string;
-  readonly created_at: string;
-}
-interface EventRow {
-  readonly id: number;
-  readonly created_at: string;
-  readonly type: StoredEvent['type'];
-  readonly created_by: string;
-  readonly created_by_user_id: number;
-  readonly project: string | null;
-  readonly environment: string | null;
-  readonly feature_name: string | null;
-  readonly data: string | null;
-  readonly pre_data: string | null;
-  readonly group_id: string | null;
-}
-
-type Statements = ReturnType<typeof statements>;
-
-/** Every statement of the server, prepared once. */
-function statements(db: Database) {
-  const filter = `FROM event
-    WHERE (@feature IS NULL OR feature_name = @feature)
-      AND (@project IS NULL OR project = @project) AND (@type IS NULL OR type = @type)`;
-  return {
-    revision: db.prepare<[], { revision: number | null }>(
-      'SELECT max(id) AS revision FROM event WHERE client_visible = 1',
-    ),
-    changedSince: db.prepare<{ since: number; limit: number }, { feature_name: string }>(
-      `SELECT DISTINCT feature_name FROM event
-       WHERE client_visible = 1 AND id > @since AND feature_name IS NOT NULL LIMIT @limit`,
-    ),
-    feature: db.prepare<[string], FeatureRow>('SELECT * FROM feature WHERE name = ?'),
-    features: db.prepare<[], FeatureRow>('SELECT * FROM feature WHERE archived_at IS NULL ORDER BY seq'),
-    featureCount: db.prepare<[], { count: number }>('SELECT count(*) AS count FROM feature'),
-    enabled: db.prepare<[string, string], { enabled: number }>(
-      'SELECT enabled FROM feature_environment WHERE feature = ? AND environment = ?',
-    ),
-    strategies: db.prepare<[string, string], StrategyRow>(
-      'SELECT * FROM strategy WHERE feature = ? AND environment = ? ORDER BY sort_order, seq',
-    ),
-    contextFields: db.prepare<[], ContextFieldRow>('SELECT * FROM context_field ORDER BY name'),
-    events: db.prepare<EventQuery, EventRow>(
-      `SELECT * ${filter} ORDER BY id DESC LIMIT @limit OFFSET @offset`,
-    ),
-    eventCount: db.prepare<EventQuery, { count: number }>(`SELECT count(*) AS count ${filter}`),
-    tokens: db.prepare<[], TokenRow>('SELECT hash, name, type, project, environment FROM api_token'),
-    dropToken: db.prepare<[string]>('DELETE FROM api_token WHERE name = ?'),
-    putToken: db.prepare(
-      `INSERT INTO api_token (hash, tail, name, type, project, environment, created_at)
-       VALUES (@hash, @tail, @name, @type, @project, @environment, @createdAt)`,
-    ),
-    insertFeature: db.prepare(
-      `INSERT INTO feature (name, project, type, description, stale, impression_data, created_at, archived_at)
-       VALUES (@name, @project, @type, @description, @stale, @impressionData, @createdAt, @archivedAt)`,
-    ),
-    insertEnvironment: db.prepare<[string, string]>('INSERT INTO feature_environment VALUES (?, ?, 0)'),
-    archive: db.prepare<[string | null, string]>('UPDATE feature SET archived_at = ? WHERE name = ?'),
-    setEnabled: db.prepare<[number, string, string]>(
-      'UPDATE feature_environment SET enabled = ? WHERE feature = ? AND environment = ?',
-    ),
-    insertStrategy: db.prepare(
-      `INSERT INTO strategy
-         (id, feature, environment, name, title, disabled, sort_order, parameters, constraints)
-       VALUES
-         (@id, @feature, @environment, @name, @title, @disabled, @sortOrder, @parameters, @constraints)`,
-    ),
-    updateStrategy: db.prepare(
-      `UPDATE strategy SET name = @name, title = @title, disabled = @disabled, sort_order = @sortOrder,
-         parameters = @parameters, constraints = @constraints WHERE id = @id`,
-    ),
-    deleteStrategy: db.prepare<[string]>('DELETE FROM strategy WHERE id = ?'),
-    insertContextField: db.prepare(
-      `INSERT INTO context_field (name, description, stickiness, sort_order, legal_values, created_at)
-       VALUES (@name, @description, @stickiness, @sortOrder, @legalValues, @createdAt)`,
-    ),
-    record: db.prepare(
-      `INSERT INTO event (created_at, type, created_by, created_by_user_id, project, environment,
-         feature_name, data, pre_data, group_id, client_visible)
-       VALUES (@createdAt, @type, @createdBy, @createdByUserId, @project, @environment,
-         @featureName, @data, @preData, @groupId, @visible)`,
-    ),
-  };
-}
-
-function bit(value: boolean): number {
-  return value ? 1 : 0;
-}
-
-function featureOf(row: FeatureRow): Feature {
-  const { name, project, type, description, stale, impression_data, created_at, archived_at } = row;
-  return {
-    name,
-    project,
-    type,
-    description,
-    stale: stale === 1,
-    impressionData: impression_data === 1,
-    createdAt: created_at,
-    archivedAt: archived_at,
-  };
-}
-
-function strategyOf(row: StrategyRow): Strategy {
-  const { id, name, title, disabled, sort_order } = row;
-  const parameters: Readonly<Record<string, string>> = JSON.parse(row.parameters);
-  const constraints: readonly Constraint[] = JSON.parse(row.constraints);
-  return { id, name, title, disabled: disabled === 1, sortOrder: sort_order, parameters, constraints };
-}
-
-function strategyRow({ id, name, title, disabled, sortOrder, parameters, constraints }: Strategy) {
-  return {
-    id,
-    name,
-    title,
-    disabled: bit(disabled),
-    sortOrder,
-    parameters: JSON.stringify(parameters),
-    constraints: JSON.stringify(constraints),
-  };
-}
-
-function contextFieldOf(row: ContextFieldRow): ContextField {
-  const { name, description, stickiness, sort_order, created_at } = row;
-  const legalValues: readonly LegalValue[] = JSON.parse(row.legal_values);
-  return {
-    name,
-    description,
-    stickiness: stickiness === 1,
-    sortOrder: sort_order,
-    legalValues,
-    createdAt: created_at,
-  };
-}
-
-function eventOf(row: EventRow): StoredEvent {
-  const data: unknown = row.data === null ? null : JSON.parse(row.data);
-  const preData: unknown = row.pre_data === null ? null : JSON.parse(row.pre_data);
-  return {
-    id: row.id,
-    type: row.type,
-    createdBy: row.created_by,
-    createdAt: row.created_at,
-    createdByUserId: row.created_by_user_id,
-    data,
-    preData,
-    featureName: row.feature_name,
-    project: row.project,
-    environment: row.environment,
-    groupId: row.group_id,
   };
 }

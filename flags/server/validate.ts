@@ -1,264 +1,186 @@
-import { badData, badRule, type Detail, exceeds, Problem } from './problem.ts';
-import {
-  type Constraint,
-  FEATURE_TYPES,
-  type LegalValue,
-  type Limits,
-  STRATEGY_NAMES,
-  type Strategy,
-} from './semantics.ts';
+/** Reading values from outside: each function returns what it was asked for or throws a 400 in Unleash's words. */
+import { badData, type Detail, type Problem } from './problem.ts';
 
 /** An object from outside; its values are still unknown. */
 export type Body = Readonly<Record<string, unknown>>;
 
-const TEXT_CHARS_MAX = 1000;
-const LEGAL_VALUES_MAX = 250;
+/** Takes a value and where it was found (`/body/name`). */
+export type Parse<T> = (value: unknown, path: string) => T;
 
-export interface NewFeature {
-  readonly name: string;
-  readonly type: string;
-  readonly description: string | null;
-  readonly impressionData: boolean;
-}
-
-export interface NewContextField {
-  readonly name: string;
-  readonly description: string | null;
-  readonly stickiness: boolean;
-  readonly sortOrder: number;
-  readonly legalValues: readonly LegalValue[];
-}
-
-export type StrategyInput = Omit<Strategy, 'id' | 'sortOrder'> & { readonly sortOrder: number | null };
+export const TEXT_CHARS_MAX = 1000;
+const NAME_CHARS_MAX = 100;
+/** Nothing that is understood is deeper; what recurses over a body must not meet an endless one. */
+const DEPTH_MAX = 32;
+/** Characters of a refused value that are repeated in the answer. */
+const SHOWN_CHARS_MAX = 200;
+const SHOWN_PARTS_MAX = 200;
 
 /** The body of a request as an object; an absent one is empty. 400 for an array or a scalar. */
 export function bodyOf(body: unknown): Body {
-  if (body === undefined) return {};
-  if (!isBody(body)) {
-    throw badData([{ message: 'The `/body` property must be an object.', path: '/body' }]);
-  }
-  return body;
-}
-
-/** A flag to be created: 400 with every fault. Names are URL-friendly, 1-100 characters. */
-export function parseFeature(body: Body): NewFeature {
-  const { name, type = 'release', description = null, impressionData = false } = body;
-  if (name === undefined) throw badData([required('name')]);
-  const faults: Detail[] = nameFaults(name);
-  if (typeof type !== 'string' || !FEATURE_TYPES.has(type)) {
-    faults.push({ message: `"type" must be one of ${[...FEATURE_TYPES].join(', ')}`, path: '/body/type' });
-  }
-  if (!isText(description)) faults.push(mustBe('description', 'a string or null'));
-  if (typeof impressionData !== 'boolean') faults.push(mustBe('impressionData', 'a boolean'));
-  if (
-    faults.length > 0 ||
-    typeof name !== 'string' ||
-    typeof type !== 'string' ||
-    !isText(description) ||
-    typeof impressionData !== 'boolean'
-  ) {
-    throw badData(faults);
-  }
-  return { name, type, description, impressionData };
-}
-
-/** A context field to be created: 400 with every fault. */
-export function parseContextField(body: Body): NewContextField {
-  const { name, description = null, stickiness = false, sortOrder = 0, legalValues = [] } = body;
-  if (name === undefined) throw badData([required('name')]);
-  const faults: Detail[] = nameFaults(name);
-  if (!isText(description)) faults.push(mustBe('description', 'a string or null'));
-  if (typeof stickiness !== 'boolean') faults.push(mustBe('stickiness', 'a boolean'));
-  if (typeof sortOrder !== 'number' || !Number.isInteger(sortOrder)) {
-    faults.push(mustBe('sortOrder', 'an integer'));
-  }
-  if (!isLegalValues(legalValues)) {
-    faults.push(mustBe('legalValues', `at most ${LEGAL_VALUES_MAX} objects with a \`value\``));
-  }
-  if (
-    faults.length > 0 ||
-    typeof name !== 'string' ||
-    !isText(description) ||
-    typeof stickiness !== 'boolean' ||
-    typeof sortOrder !== 'number' ||
-    !isLegalValues(legalValues)
-  ) {
-    throw badData(faults);
-  }
-  return { name, description, stickiness, sortOrder, legalValues };
-}
-
-/**
- * A strategy as POST, PUT and a patched document give it: 400 with every fault. A `flexibleRollout` names its
- * rollout (whole percent), stickiness and groupId itself: what would be filled in moves users.
- */
-export function parseStrategy(body: Body, limits: Limits): StrategyInput {
-  const { name, title = null, disabled = false, sortOrder = null } = body;
-  const { parameters = {}, constraints = [], variants = [], segments = [] } = body;
-  if (name === undefined) throw badData([required('name')]);
-  if (typeof name !== 'string' || !STRATEGY_NAMES.has(name)) {
-    throw badRule(`Could not find strategy type with name ${String(name)}`);
-  }
-  const faults: Detail[] = [];
-  if (!isText(title)) faults.push(mustBe('title', 'a string or null'));
-  if (typeof disabled !== 'boolean') faults.push(mustBe('disabled', 'a boolean'));
-  if (!isOrder(sortOrder)) faults.push(mustBe('sortOrder', 'a non-negative integer'));
-  if (!isParameters(parameters)) faults.push(mustBe('parameters', 'an object of strings'));
-  else if (name === 'flexibleRollout') faults.push(...rolloutFaults(parameters));
-  if (!Array.isArray(constraints)) faults.push(mustBe('constraints', 'an array'));
-  else if (constraints.length > limits.constraintsMax) throw exceeds('constraints', limits.constraintsMax);
-  else faults.push(...constraints.flatMap((constraint) => constraintFaults(constraint, limits)));
-  if (!isEmptyList(variants)) faults.push(mustBe('variants', 'empty: strategy variants are not supported'));
-  if (faults.length > 0) throw badData(faults);
-  if (!isEmptyList(segments))
-    throw new Problem('NotFoundError', 'Could not find the segments of the strategy');
-  if (!isText(title) || typeof disabled !== 'boolean' || !isOrder(sortOrder) || !isParameters(parameters)) {
-    throw badData(faults);
-  }
-  return { name, title, disabled, sortOrder, parameters, constraints: listOf(constraints, isConstraint) };
+  return body === undefined ? {} : object(body, '/body');
 }
 
 /** 400 when `appName` is missing; all that register and metrics insist on. */
 export function requireAppName(body: Body): void {
-  const { appName } = body;
-  if (appName === undefined) throw badData([required('appName')]);
-  if (typeof appName !== 'string' || appName === '') throw badData([mustBe('appName', 'a string')]);
+  if (need(body, '/body', 'appName', string) === '') throw wrong('/body/appName', 'must be given', '');
 }
 
-function nameFaults(name: unknown): Detail[] {
-  if (typeof name !== 'string') return [mustBe('name', 'a string')];
-  if (name === '') return [{ message: '"name" is not allowed to be empty' }];
-  // Two names that a URL would resolve away could never be reached again.
-  if (!name.isWellFormed() || encodeURIComponent(name) !== name || name === '.' || name === '..') {
-    return [{ message: `"name" must be URL friendly. You provided "${name.slice(0, 100)}".` }];
-  }
-  return name.length > 100
-    ? [{ message: '"name" length must be less than or equal to 100 characters long' }]
-    : [];
-}
-
-function rolloutFaults(parameters: Readonly<Record<string, string>>): Detail[] {
-  const { rollout, stickiness, groupId } = parameters;
-  const faults: Detail[] = [];
-  if (rollout === undefined || !/^(?:0|[1-9][0-9]?|100)$/.test(rollout)) {
-    faults.push(mustBe('parameters/rollout', 'a whole percent from "0" to "100"'));
-  }
-  if (stickiness === undefined || stickiness === '') faults.push(mustBe('parameters/stickiness', 'given'));
-  if (groupId === undefined || groupId === '') faults.push(mustBe('parameters/groupId', 'given'));
-  return faults;
-}
-
-const LIST_OPERATORS: ReadonlySet<string> = new Set([
-  'IN',
-  'NOT_IN',
-  'STR_CONTAINS',
-  'STR_STARTS_WITH',
-  'STR_ENDS_WITH',
-]);
-const NUMBER = /^NUM_(?:EQ|GT|GTE|LT|LTE)$/;
-const DATE = /^DATE_(?:AFTER|BEFORE)$/;
-const SEMVER = /^SEMVER_(?:EQ|GT|LT)$/;
-const SEMVER_VALUE = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/;
-/** What RE2 has no linear-time form for: look-around and back-references. */
-const NOT_RE2 = /\(\?(?:[=!]|<[=!])|\\[1-9]|\\k</;
-
-/** Operators that every SDK of the portable set evaluates alike. */
-function constraintFaults(constraint: unknown, limits: Limits): Detail[] {
-  if (!isConstraint(constraint)) {
-    return [mustBe('constraints', 'objects with contextName, operator, and values or value')];
-  }
-  const { operator, values = [], value = '', inverted = false } = constraint;
-  if (values.length > limits.constraintValuesMax) {
-    throw exceeds('constraint values', limits.constraintValuesMax);
-  }
-  const fault = (text: string) => [{ message: `constraint ${operator}: ${text}`, path: '/body/constraints' }];
-  if (LIST_OPERATORS.has(operator)) {
-    const needsValue = operator !== 'NOT_IN';
-    return needsValue && values.length === 0 ? fault('needs at least one value') : [];
-  }
-  if (NUMBER.test(operator)) {
-    return value.trim() !== '' && Number.isFinite(Number(value)) ? [] : fault('needs a number');
-  }
-  if (DATE.test(operator)) return Number.isNaN(Date.parse(value)) ? fault('needs a date') : [];
-  if (SEMVER.test(operator)) return SEMVER_VALUE.test(value) ? [] : fault('needs a version without "v"');
-  if (operator === 'REGEX') {
-    if (inverted) return fault('cannot be inverted');
-    return isRe2(value) ? [] : fault('needs an RE2 expression');
-  }
-  return fault('is not an operator');
-}
-
-function isRe2(source: string): boolean {
-  if (source === '' || NOT_RE2.test(source)) return false;
-  try {
-    return new RegExp(source) !== null;
-  } catch {
-    // Whatever JavaScript cannot parse, RE2 cannot either.
-    return false;
+/**
+ * 400 for a body that could not be stored as it came: text with NUL or half a surrogate pair, or nesting beyond
+ * what anything needs. Does not recurse.
+ */
+export function requireStorable(body: unknown): void {
+  let level: unknown[] = [body];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > DEPTH_MAX)
+      throw badData([{ message: `The body is nested deeper than ${DEPTH_MAX} levels.` }]);
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value === 'string') requireText(value);
+      else if (typeof value === 'object' && value !== null) {
+        if (!Array.isArray(value)) Object.keys(value).forEach(requireText);
+        for (const inner of Object.values(value)) next.push(inner);
+      }
+    }
+    level = next;
   }
 }
 
-function isConstraint(value: unknown): value is Constraint {
-  if (!isBody(value)) return false;
-  const { contextName, operator, values, value: single, inverted, caseInsensitive } = value;
-  return (
-    typeof contextName === 'string' &&
-    contextName !== '' &&
-    typeof operator === 'string' &&
-    (values === undefined || (Array.isArray(values) && values.every((item) => isShortText(item)))) &&
-    (single === undefined || isShortText(single)) &&
-    (inverted === undefined || typeof inverted === 'boolean') &&
-    (caseInsensitive === undefined || typeof caseInsensitive === 'boolean')
-  );
+function requireText(text: string): void {
+  if (!text.isWellFormed() || text.includes('\0')) {
+    throw badData([{ message: 'The body holds text that is not valid Unicode, or a NUL character.' }]);
+  }
 }
 
-function isLegalValues(value: unknown): value is readonly LegalValue[] {
-  return (
-    Array.isArray(value) &&
-    value.length <= LEGAL_VALUES_MAX &&
-    value.every((item: unknown) => {
-      if (!isBody(item)) return false;
-      const { value: text, description } = item;
-      return isShortText(text) && (description === undefined || isShortText(description));
-    })
-  );
+/** A property that must be there. */
+export function need<T>(body: Body, path: string, name: string, parse: Parse<T>): T {
+  const value = Object.hasOwn(body, name) ? body[name] : undefined;
+  if (value === undefined) throw badData([required(`${path}/${name}`)]);
+  return parse(value, `${path}/${name}`);
 }
 
-function isParameters(value: unknown): value is Readonly<Record<string, string>> {
-  return isBody(value) && Object.values(value).every((item) => typeof item === 'string');
+/** A property that may be absent. */
+export function may<T, U>(body: Body, path: string, name: string, otherwise: U, parse: Parse<T>): T | U {
+  const value = Object.hasOwn(body, name) ? body[name] : undefined;
+  return value === undefined ? otherwise : parse(value, `${path}/${name}`);
 }
 
-function isText(value: unknown): value is string | null {
-  return value === null || isShortText(value);
+export function object(value: unknown, path: string): Body {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrong(path, 'must be object', value);
+  }
+  return Object.fromEntries(Object.entries(value));
 }
 
-function isShortText(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= TEXT_CHARS_MAX;
+export function string(value: unknown, path: string): string {
+  if (typeof value !== 'string') throw wrong(path, 'must be string', value);
+  return value;
 }
 
-function isOrder(value: unknown): value is number | null {
-  return value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0);
+/** A short text for people. */
+export function text(value: unknown, path: string): string {
+  const all = string(value, path);
+  if (all.length > TEXT_CHARS_MAX) {
+    throw wrong(path, `must NOT have more than ${TEXT_CHARS_MAX} characters`, value);
+  }
+  return all;
 }
 
-function isEmptyList(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
+export function boolean(value: unknown, path: string): boolean {
+  if (typeof value !== 'boolean') throw wrong(path, 'must be boolean', value);
+  return value;
 }
 
-function isBody(value: unknown): value is Body {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function listOf<T>(value: unknown, is: (item: unknown) => item is T): readonly T[] {
-  return Array.isArray(value) ? value.filter(is) : [];
-}
-
-function required(name: string): Detail {
-  return {
-    path: `/body/${name}`,
-    message: `The \`/body/${name}\` property is required. It was not present on the data you sent.`,
+export function integer(min: number, max: number): Parse<number> {
+  return (value, path) => {
+    if (typeof value !== 'number' || !Number.isInteger(value)) throw wrong(path, 'must be integer', value);
+    if (value < min) throw wrong(path, `must be >= ${min}`, value);
+    if (value > max) throw wrong(path, `must be <= ${max}`, value);
+    return value;
   };
 }
 
-function mustBe(name: string, what: string): Detail {
-  return { path: `/body/${name}`, message: `The \`/body/${name}\` property must be ${what}.` };
+export function list<T>(each: Parse<T>): Parse<T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value)) throw wrong(path, 'must be array', value);
+    return value.map((item: unknown, index) => each(item, `${path}/${index}`));
+  };
+}
+
+export function nullable<T>(parse: Parse<T>): Parse<T | null> {
+  return (value, path) => (value === null ? null : parse(value, path));
+}
+
+export function oneOf<const T extends string>(allowed: readonly T[]): Parse<T> {
+  return (value, path) => {
+    const found = allowed.find((one) => one === value);
+    if (found !== undefined) return found;
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const names = allowed.map((one) => `"${one}"`).join(', ');
+    const sent = typeof value === 'string' ? value.slice(0, SHOWN_CHARS_MAX) : shown(value);
+    throw badData([
+      {
+        message: `The \`${name}\` property must be equal to one of the allowed values: ${names}. You provided "${sent}", which is not valid. Please use one of the allowed values instead..`,
+        path: name,
+      },
+    ]);
+  };
+}
+
+/** 400 unless every key of `body` is one of `known`. */
+export function requireKnownKeys(body: Body, path: string, known: readonly string[]): void {
+  const extra = Object.keys(body).find((name) => !known.includes(name));
+  if (extra === undefined) return;
+  const at = path === '' ? extra : `${path}/${extra}`;
+  const where = path === '' ? 'root' : `\`${path}\``;
+  throw badData([
+    {
+      path: at,
+      message: `The ${where} object of the request body does not allow additional properties. Your request included the \`${at}\` property.`,
+    },
+  ]);
+}
+
+/** A name that a URL keeps as it is, of 1 to 100 characters; `label` is what the answer calls it. */
+export function requireName(name: string, label = 'name'): string {
+  const fault = nameFault(name);
+  if (fault === null) return name;
+  const sent = name === '' ? '.' : `. You provided ${shown(name)}.`;
+  throw badData([{ message: `"${label}" ${fault}${sent}` }]);
+}
+
+function nameFault(name: string): string | null {
+  if (name === '') return 'is not allowed to be empty';
+  // Two names that a URL would resolve away could never be reached again.
+  if (!name.isWellFormed() || encodeURIComponent(name) !== name || name === '.' || name === '..') {
+    return 'must be URL friendly';
+  }
+  return name.length > NAME_CHARS_MAX
+    ? `length must be less than or equal to ${NAME_CHARS_MAX} characters long`
+    : null;
+}
+
+/** 400: the value at `path` is not what it must be. */
+export function wrong(path: string, what: string, value: unknown): Problem {
+  return badData([{ message: `The \`${path}\` property ${what}. You sent ${shown(value)}.`, path }]);
+}
+
+/** A value as JSON, cut where it becomes long: an answer must not be larger than its question. */
+export function shown(value: unknown): string {
+  let parts = 0;
+  try {
+    const json = JSON.stringify(value, (_key, inner: unknown) => {
+      parts += 1;
+      if (parts > SHOWN_PARTS_MAX) throw new RangeError('too many parts');
+      return inner;
+    });
+    return json.length > SHOWN_CHARS_MAX ? `${json.slice(0, SHOWN_CHARS_MAX)}…` : json;
+  } catch (error) {
+    if (error instanceof RangeError) return 'a large value';
+    throw error;
+  }
+}
+
+function required(path: string): Detail {
+  return { path, message: `The \`${path}\` property is required. It was not present on the data you sent.` };
 }

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Definition, FlagTable } from '../table.ts';
-import { clientFeature, ENVIRONMENTS, PROJECT } from './semantics.ts';
-import type { Commit, Store } from './store.ts';
+import {
+  clientFeature,
+  clientSegment,
+  ENVIRONMENTS,
+  type Feature,
+  type Placed,
+  PROJECT,
+  type Tag,
+} from './semantics.ts';
+import type { Commit, Reads, Store } from './store.ts';
 
 /** Bodies kept, at most; one for each query that is in use. */
 export const BODIES_MAX = 16;
@@ -21,20 +29,61 @@ export interface ClientQuery {
 interface Entry {
   readonly json: string;
   readonly definition: Definition;
+  readonly tags: readonly Tag[];
+}
+
+type SegmentOut = FlagTable['segments'][number];
+
+/** A segment as text and as value. */
+interface SegmentEntry {
+  readonly name: string;
+  readonly json: string;
+  readonly segment: SegmentOut;
+}
+
+/** An answer to a features request: the text is made when somebody needs it. */
+interface Body {
+  readonly etag: string;
+  bytes(): Buffer;
 }
 
 export interface View {
-  /** All flags of an environment by name, in the order of their creation. TypeError when there is no such one. */
+  /** All flags of an environment by name. TypeError when there is no such one. */
   entries(environment: string): ReadonlyMap<string, Entry>;
+  /** All segments by id, in the order of their names. */
+  segments(): ReadonlyMap<number, SegmentEntry>;
   table(environment: string): FlagTable;
   /** The answer to a features request at the current revision. */
-  body(query: ClientQuery): { readonly etag: string; readonly bytes: Buffer };
+  body(query: ClientQuery): Body;
+  /** One flag as text; null when the query does not give it. */
+  featureText(query: ClientQuery, name: string): string | null;
 }
 
 /** Everything clients read, kept in memory and refreshed flag by flag after each commit. */
 export function createView(store: Store, epoch: string): View {
   const environments = new Map<string, Map<string, Entry>>();
-  const bodies = new Map<string, { readonly etag: string; readonly bytes: Buffer }>();
+  const segments = new Map<number, SegmentEntry>();
+  const bodies = new Map<string, Buffer>();
+  for (const { id } of store.segments()) refreshSegment(id);
+
+  function refreshSegment(id: number): void {
+    const segment = store.segment(id);
+    if (segment === null) {
+      segments.delete(id);
+      return;
+    }
+    const json = JSON.stringify(clientSegment(segment));
+    const known = segments.get(id);
+    const out = known?.json === json ? known.segment : JSON.parse(json);
+    segments.set(id, { name: segment.name, json, segment: out });
+  }
+
+  /** As the store lists them, without reading them all. */
+  function sortSegments(): void {
+    const sorted = [...segments].sort(([, a], [, b]) => (a.name < b.name ? -1 : 1));
+    segments.clear();
+    for (const [id, entry] of sorted) segments.set(id, entry);
+  }
 
   function refresh(entries: Map<string, Entry>, environment: string, name: string): void {
     const feature = store.feature(name);
@@ -42,11 +91,12 @@ export function createView(store: Store, epoch: string): View {
       entries.delete(name);
       return;
     }
-    const strategies = store.strategies(name, environment);
-    const json = JSON.stringify(clientFeature(feature, store.enabled(name, environment), strategies));
+    const json = JSON.stringify(clientFeature(placedIn(store, feature, environment)));
+    const tags = store.tagsOf(name);
     // A change in another environment leaves the flag as it was: the same object, no needless swap.
-    if (entries.get(name)?.json === json) return;
-    entries.set(name, { json, definition: JSON.parse(json) });
+    const known = entries.get(name);
+    const definition = known?.json === json ? known.definition : JSON.parse(json);
+    entries.set(name, { json, definition, tags });
   }
 
   function entries(environment: string): Map<string, Entry> {
@@ -61,45 +111,106 @@ export function createView(store: Store, epoch: string): View {
     return fresh;
   }
 
-  store.onCommit(({ features }: Commit) => {
+  store.onCommit((commit: Commit) => {
     bodies.clear();
+    for (const id of commit.segments) refreshSegment(id);
+    if (commit.segments.length > 0) sortSegments();
     for (const [environment, known] of environments) {
-      for (const name of features) refresh(known, environment, name);
+      for (const name of commit.features) refresh(known, environment, name);
     }
   });
 
+  function textOf({ json, definition }: Entry, inlineSegments: boolean): string {
+    return inlineSegments ? JSON.stringify(withInlineSegments(definition, segments)) : json;
+  }
+
   return {
     entries,
+    segments: () => segments,
     table: (environment) => ({
       features: [...entries(environment).values()].map(({ definition }) => definition),
-      segments: [],
+      segments: [...segments.values()].map(({ segment }) => segment),
     }),
     body(query) {
-      const asked = queryOut(query);
-      const key = JSON.stringify(asked);
-      const cached = bodies.get(key);
-      if (cached !== undefined) return cached;
+      const key = JSON.stringify(queryOut(query));
       const queryHash = createHash('sha256').update(key).digest('hex').slice(0, 8);
       const revisionId = store.revision();
       const etag = `"${epoch}.${queryHash}:${revisionId}:v1"`;
-      const features = [...entries(query.environment)].filter(([name]) => matches(query, name));
-      const text = `{"version":2,"features":[${features.map(([, { json }]) => json).join(',')}],"query":${key},${
-        query.inlineSegments ? '' : '"segments":[],'
-      }"meta":${JSON.stringify({ revisionId, etag, queryHash })}}`;
-      const body = { etag, bytes: Buffer.from(text) };
-      const oldest = bodies.size >= BODIES_MAX ? bodies.keys().next().value : undefined;
-      if (oldest !== undefined) bodies.delete(oldest);
-      bodies.set(key, body);
-      return body;
+      const meta = JSON.stringify({ revisionId, etag, queryHash });
+      return { etag, bytes: () => cached(key, () => written(query, key, meta)) };
     },
+    featureText(query, name) {
+      const entry = entries(query.environment).get(name);
+      if (entry === undefined || !includes(query, name) || !isTagged(query, entry.tags)) return null;
+      return textOf(entry, query.inlineSegments);
+    },
+  };
+
+  /** Those of the current revision only, the oldest query goes first. */
+  function cached(key: string, make: () => Buffer): Buffer {
+    const known = bodies.get(key);
+    if (known !== undefined) return known;
+    const fresh = make();
+    const oldest = bodies.size >= BODIES_MAX ? bodies.keys().next().value : undefined;
+    if (oldest !== undefined) bodies.delete(oldest);
+    bodies.set(key, fresh);
+    return fresh;
+  }
+
+  function written(query: ClientQuery, key: string, meta: string): Buffer {
+    const features: string[] = [];
+    for (const [name, entry] of entries(query.environment)) {
+      if (!includes(query, name) || !isTagged(query, entry.tags)) continue;
+      features.push(textOf(entry, query.inlineSegments));
+    }
+    const all = Array.from(segments.values(), ({ json }) => json);
+    const listed = query.inlineSegments ? '' : `"segments":[${all}],`;
+    return Buffer.from(`{"version":2,"features":[${features}],"query":${key},${listed}"meta":${meta}}`);
+  }
+}
+
+/** What a flag is in an environment. */
+export function placedIn(reads: Reads, feature: Feature, environment: string): Placed {
+  const { name } = feature;
+  return {
+    feature,
+    enabled: reads.enabled(name, environment),
+    variants: reads.variants(name, environment),
+    strategies: reads.strategies(name, environment),
+    dependencies: reads.dependencies(name),
   };
 }
 
-function matches({ projects, namePrefix, tags }: ClientQuery, name: string): boolean {
-  // No flag carries a tag here, so a query for one finds nothing.
-  if (tags !== null) return false;
-  if (projects !== null && !projects.includes(PROJECT)) return false;
+/** Whether the project and the name are asked for. */
+export function includes(
+  { projects, namePrefix }: Pick<ClientQuery, 'projects' | 'namePrefix'>,
+  name: string,
+): boolean {
+  if (projects !== null && !projects.includes(PROJECT) && !projects.includes('*')) return false;
   return namePrefix === null || name.startsWith(namePrefix);
+}
+
+/** One tag of several is enough, as in Unleash. */
+function isTagged({ tags }: ClientQuery, own: readonly Tag[]): boolean {
+  return (
+    tags === null || tags.some(([type, value]) => own.some((tag) => tag.type === type && tag.value === value))
+  );
+}
+
+/** The flag for clients that know no segments: their constraints come after the strategy's own. */
+function withInlineSegments(definition: Definition, segments: ReadonlyMap<number, SegmentEntry>): object {
+  const strategies = definition.strategies?.map(({ segments: ids, ...strategy }) =>
+    ids === undefined
+      ? strategy
+      : {
+          ...strategy,
+          constraints: [
+            ...(strategy.constraints ?? []),
+            ...ids.flatMap((id) => segments.get(id)?.segment.constraints ?? []),
+          ],
+        },
+  );
+  return { ...definition, strategies };
 }
 
 /** The query as the answer repeats it; absent parts are left out. */

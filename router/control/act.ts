@@ -162,7 +162,12 @@ function doubtOf(flags: FlagStatus): string | null {
   return flags.stale ? 'no share may rise: the flag server has not answered for a while' : null;
 }
 
-const FLAG_INTENTS: readonly Happening['type'][] = ['share.intended', 'shadow.intended', 'rollback.decided'];
+const FLAG_INTENTS: readonly Happening['type'][] = [
+  'share.intended',
+  'shadow.intended',
+  'rollback.decided',
+  'restore.intended',
+];
 
 /** A move that no flag follows from waits for none; one that is not recorded leaves the flags as they are. */
 async function flagReceipt(

@@ -1,7 +1,19 @@
-import type { Actor, Happening } from '../core/events.ts';
-import type { Clock, FlagReader, FlagShare, FlagWriter, Ledger, Log, WriteResult } from '../core/ports.ts';
-import type { GroupState } from '../core/rollout.ts';
+import type { Actor, FlagName, Happening } from '../core/events.ts';
+import type {
+  Clock,
+  FlagReader,
+  FlagShare,
+  FlagSight,
+  FlagSights,
+  FlagWriter,
+  Ledger,
+  Log,
+} from '../core/ports.ts';
+import { type GroupState, type Intent, pendingOf } from '../core/rollout.ts';
 import type { FlagReceipt } from './api.ts';
+import { createGate } from './gate.ts';
+import { wantedShare } from './shares.ts';
+import { createSightings, type Sighting } from './sightings.ts';
 
 /** Brings the flags to what the ledger intends, and notices when somebody else moved them. */
 export interface Converge {
@@ -31,160 +43,334 @@ interface ConvergeDeps {
 
 const ENGINE: Actor = { kind: 'engine', id: 'converge' };
 
-/** The flag carries the next whole percent; the ledger's ceiling carries the exact share. Live is all of it. */
-export function flagShare(group: GroupState): number {
-  return group.stage === 'live' || group.stage === 'sealed' || group.stage === 'retired'
-    ? 100
-    : Math.ceil(group.share);
-}
+/** Groups whose flags are read or written at once. */
+const AT_ONCE_MAX = 8;
+/** Settled groups that are looked at per round: what readers cannot see is found in the end. */
+const PATROL_MAX = 8;
+/** Looks at one flag before it is left to the next round. */
+const TRIES_MAX = 2;
+
+const FLAGS: readonly FlagName[] = ['serve', 'shadow'];
 
 export function createConverge(deps: ConvergeDeps): Converge {
   const { ledger, reader, writer } = deps;
   const troubles = new Map<string, string>();
   const ensured = new Set<string>();
   const running = new Map<string, Promise<void>>();
+  const queued = new Map<string, Promise<void>>();
+  const sightings = createSightings(deps.log);
+  const gate = createGate(AT_ONCE_MAX);
+  /** Counted up whenever the flag server as a whole could not be used. */
+  const outages = { count: 0, text: '' };
+  let patrolled = 0;
+  let rounds: Promise<void> | null = null;
+  let roundAgain = false;
   let timer: NodeJS.Timeout | null = null;
   let unsubscribe: (() => void) | null = null;
 
-  const append = (group: string, happening: Happening) => {
+  const stateOf = (name: string) => ledger.state().groups.get(name);
+
+  const append = (group: string, happening: Happening): boolean => {
     try {
       ledger.append({ group, expectedRev: null, actor: ENGINE, happenings: [happening] });
+      return true;
     } catch (error) {
-      // The flag is right, only the acknowledgement is missing: the next round reads back again.
+      // The flag is as it is, only the entry is missing: the next look makes it.
       deps.log.error('ledger-append-failed', { group, error: String(error) });
+      return false;
     }
   };
 
-  /** One writer per group at a time; each round writes the newest intent, so the last command wins. */
-  const push = (group: string): Promise<void> => {
-    const before = running.get(group) ?? Promise.resolve();
+  /**
+   * One writer per group at a time; each look acts on the newest intent, so the last command wins. Whoever waits in
+   * the queue does for all who ask meanwhile.
+   */
+  const push = (name: string): Promise<void> => {
+    const waiting = queued.get(name);
+    if (waiting !== undefined) return waiting;
+    const before = running.get(name) ?? Promise.resolve();
+    const { count } = outages;
     const next = before
-      .then(() => pushNow(group))
+      .then(() =>
+        gate.run(async () => {
+          queued.delete(name);
+          // The server went away while this one waited: asking again at once would be a storm.
+          if (outages.count !== count) await failed(name, outages.text);
+          else await pushNow(name);
+        }),
+      )
       .finally(() => {
-        if (running.get(group) === next) running.delete(group);
+        if (running.get(name) === next) running.delete(name);
+        if (notice(name)) void push(name);
       });
-    running.set(group, next);
+    queued.set(name, next);
+    running.set(name, next);
     return next;
   };
 
+  /** Said once per state, retried for ever: the ceiling already holds without the flag. */
+  const failed = async (name: string, text: string): Promise<void> => {
+    if (troubles.get(name) !== text) deps.log.warn('flag-write-failed', { group: name, error: text });
+    troubles.set(name, text);
+    await recordSightings(name);
+  };
+
   const pushNow = async (name: string): Promise<void> => {
-    const group = ledger.state().groups.get(name);
+    const group = stateOf(name);
     if (group === undefined) return;
-    if (writer === null) return readBack(group);
+    if (writer === null) {
+      await recordSightings(name);
+      return readBack(name);
+    }
     try {
-      if (!ensured.has(name)) {
-        const result = await writer.ensure(name, group.groupId, {
-          serve: flagShare(group),
-          shadow: Math.ceil(group.shadowShare),
-        });
-        if (result === 'foreign')
-          return void troubles.set(
-            name,
-            `a flag of ${name} was switched off, archived or reshaped by somebody; it is left alone`,
-          );
-        ensured.add(name);
-        // It stood there already: somebody may have moved it while nobody ran.
-        if (result === 'unchanged') notice(group);
-      }
-      const serve = await pushServe(writer, name);
-      const shadow = await pushShadow(writer, name);
-      const bad = [serve, shadow].find((result) => result === 'foreign' || result === 'conflict');
-      if (bad === undefined) troubles.delete(name);
-      else
-        troubles.set(
-          name,
-          bad === 'foreign'
-            ? `a flag of ${name} was switched off, archived or reshaped by somebody; it is left alone`
-            : `a flag of ${name} is being changed by somebody else`,
-        );
+      await carry(writer, name, await look(writer, group));
     } catch (error) {
-      // Said once per state, retried for ever: the ceiling already holds without the flag.
       const text = `the flag server does not take writes (${error instanceof Error ? error.message : String(error)})`;
-      if (troubles.get(name) !== text) deps.log.warn('flag-write-failed', { group: name, error: text });
-      troubles.set(name, text);
+      if (isOutage(error)) {
+        outages.count += 1;
+        outages.text = text;
+      }
+      await failed(name, text);
     }
   };
 
+  const carry = async (to: FlagWriter, name: string, first: FlagSights): Promise<void> => {
+    let sights = first;
+    const group = stateOf(name);
+    if (group === undefined) return;
+    if (!ensured.has(name) && FLAGS.every((flag) => isOursToMake(group, flag, sights[flag]))) {
+      const unmade = FLAGS.filter((flag) => mayBeUnmade(sights[flag]));
+      if (unmade.length > 0) {
+        await make(to, group, unmade);
+        sights = await look(to, group);
+      }
+      ensured.add(name);
+    }
+    const said: (string | null)[] = [];
+    for (const flag of FLAGS) said.push(await settleFlag(to, name, flag, sights[flag]));
+    const trouble = said.find((text) => text !== null) ?? null;
+    if (trouble === null) troubles.delete(name);
+    else troubles.set(name, trouble);
+  };
+
+  /** Makes what is missing; what exists it leaves as it is. */
+  const make = async (to: FlagWriter, group: GroupState, unmade: readonly FlagName[]): Promise<void> => {
+    for (const flag of unmade) sightings.rebuilding(group.name, flag);
+    await to.ensure(
+      group.name,
+      group.groupId,
+      { serve: wantedShare(group, 'serve'), shadow: wantedShare(group, 'shadow') },
+      { serve: refOf(group.pendingServe), shadow: refOf(group.pendingShadow) },
+    );
+  };
+
+  /** Brings one flag to the ledger, or finds why not: null, or what stands in the way. */
+  const settleFlag = async (
+    to: FlagWriter,
+    name: string,
+    flag: FlagName,
+    first: FlagSight,
+  ): Promise<string | null> => {
+    let sight = first;
+    for (let tries = 1; ; tries += 1) {
+      const group = stateOf(name);
+      if (group === undefined) return null;
+      const pending = pendingOf(group, flag);
+      const verdict = judge(group, flag, sight);
+      if (verdict === 'foreign') {
+        await record(to, group, flag, sight);
+        if (stateOf(name)?.restoring[flag] === true) return restore(to, name, flag);
+      }
+      if (verdict === 'settled') {
+        settled(group, flag, pending);
+        return null;
+      }
+      if (verdict === 'foreign' || pending === null) {
+        const what = sight.what ?? `set to ${sight.share} %`;
+        return `somebody changed the ${flag} flag of ${name} (${what}); it is left alone until: fig flags restore ${name}`;
+      }
+      if (group.foreign[flag] !== null) cleared(name, flag, sight.share);
+      const share = wantedShare(group, flag);
+      const expect = typeof sight.share === 'number' ? sight.share : null;
+      const result = await set(to, flag)(name, share, expect, String(pending.seq));
+      if (result === 'written' || result === 'unchanged') {
+        acknowledge(name, flag, pending, share);
+        return null;
+      }
+      if (tries === TRIES_MAX) return `the ${flag} flag of ${name} is being changed by somebody else`;
+      sight = (await look(to, group))[flag];
+    }
+  };
+
+  const settled = (group: GroupState, flag: FlagName, pending: Intent | null) => {
+    const share = wantedShare(group, flag);
+    if (pending !== null) acknowledge(group.name, flag, pending, share);
+    else if (group.foreign[flag] !== null) cleared(group.name, flag, share);
+  };
+
+  const cleared = (name: string, flag: FlagName, seen: FlagShare) => {
+    if (typeof seen === 'number') append(name, { type: 'override.cleared', body: { flag, readBack: seen } });
+  };
+
+  /** The intent may have been replaced meanwhile; then the acknowledgement says nothing, and the next look writes. */
+  const acknowledge = (name: string, flag: FlagName, pending: Intent, share: number) => {
+    const group = stateOf(name);
+    if (group !== undefined) sightings.acknowledged(group, flag);
+    const type = flag === 'serve' ? 'share.verified' : 'shadow.verified';
+    append(name, { type, body: { of: pending.seq, readBack: share } });
+    if (notice(name)) void push(name);
+  };
+
+  const restore = async (to: FlagWriter, name: string, flag: FlagName): Promise<string | null> => {
+    // Of now: while the edit was recorded the ledger may have moved on.
+    const group = stateOf(name);
+    const pending = group === undefined ? null : pendingOf(group, flag);
+    if (group === undefined || pending === null) return null;
+    const share = wantedShare(group, flag);
+    sightings.rebuilding(group.name, flag);
+    const result = await to.restore(group.name, flag, group.groupId, share, String(pending.seq));
+    if (result !== 'written' && result !== 'unchanged')
+      return `the ${flag} flag of ${group.name} was changed by somebody while it was put back; it is tried again`;
+    acknowledge(group.name, flag, pending, share);
+    return null;
+  };
+
+  const record = async (
+    to: FlagWriter,
+    group: GroupState,
+    flag: FlagName,
+    sight: FlagSight,
+  ): Promise<void> => {
+    sightings.foreign(group.name, flag);
+    const seen = String(sight.share);
+    const known = group.foreign[flag];
+    // What only readers saw has no words: the same share is the same edit.
+    const same = known?.seen === seen && (known.what === null || known.what === sight.what);
+    if (!same)
+      detected(group.name, {
+        flag,
+        expected: wantedShare(group, flag),
+        seen,
+        what: sight.what,
+        ...(await editOf(to, group.name, flag, null)),
+      });
+  };
+
+  const editOf = async (to: FlagWriter, name: string, flag: FlagName, seen: FlagShare | null) => {
+    try {
+      return (await to.lastEdit(name, flag, seen)) ?? NOBODY;
+    } catch (error) {
+      // Who did it is worth knowing, that it was done is worth more.
+      deps.log.warn('flag-edit-unknown', { group: name, flag, error: String(error) });
+      return NOBODY;
+    }
+  };
+
+  const detected = (name: string, body: Extract<Happening, { type: 'override.detected' }>['body']) => {
+    if (append(name, { type: 'override.detected', body }))
+      deps.log.warn('override-detected', { group: name, ...body });
+  };
+
+  /** Reads both flags, and tells what readers saw on the way to what they are now. */
+  const look = async (to: FlagWriter, { name, groupId }: GroupState): Promise<FlagSights> => {
+    const waited = { serve: sightings.waiting(name, 'serve'), shadow: sightings.waiting(name, 'shadow') };
+    const sights = await to.look(name, groupId);
+    const told = FLAGS.map((flag) => {
+      const seen = sightings.take(name, flag, { waited: waited[flag], share: sights[flag].share });
+      return { flag, seen };
+    });
+    for (const { flag, seen } of told) for (const one of seen) await recordSighting(name, flag, one, to);
+    return sights;
+  };
+
+  /** What readers saw, without the flag server to ask. */
+  const recordSightings = async (name: string): Promise<void> => {
+    for (const flag of FLAGS)
+      for (const one of sightings.take(name, flag, null)) await recordSighting(name, flag, one, null);
+  };
+
+  const recordSighting = async (
+    name: string,
+    flag: FlagName,
+    { seen, theirs, expected }: Sighting,
+    to: FlagWriter | null,
+  ) => {
+    const known = stateOf(name)?.foreign[flag] ?? null;
+    if (theirs && known?.seen !== String(seen)) {
+      const edit = to === null ? NOBODY : await editOf(to, name, flag, seen);
+      detected(name, { flag, expected, seen: String(seen), what: null, ...edit });
+    }
+    if (!theirs && known !== null) cleared(name, flag, seen);
+  };
+
   /** Without a writer a person sets the flags: what the ledger intends is acknowledged once the reader sees it. */
-  const readBack = (group: GroupState): void => {
-    const { name, pendingServe, pendingShadow } = group;
-    const seen = reader.status().data === 'fresh' ? reader.intent(name) : null;
-    const serve = flagShare(group);
-    const shadow = Math.ceil(group.shadowShare);
-    const waitsForServe = pendingServe !== null && seen?.serve !== serve;
-    const waitsForShadow = pendingShadow !== null && seen?.shadow !== shadow;
-    if (pendingServe !== null && !waitsForServe)
-      append(name, { type: 'share.verified', body: { of: pendingServe.seq, readBack: serve } });
-    if (pendingShadow !== null && !waitsForShadow)
-      append(name, { type: 'shadow.verified', body: { of: pendingShadow.seq, readBack: shadow } });
-    if (waitsForServe || waitsForShadow)
+  const readBack = (name: string): void => {
+    if (reader.status().data === 'fresh') {
+      const seen = reader.intent(name);
+      for (const flag of FLAGS) {
+        const group = stateOf(name);
+        const pending = group === undefined ? null : pendingOf(group, flag);
+        if (group !== undefined && pending !== null && seen[flag] === wantedShare(group, flag))
+          acknowledge(name, flag, pending, wantedShare(group, flag));
+      }
+    }
+    const group = stateOf(name);
+    if (group === undefined || !isPending(group)) troubles.delete(name);
+    else
       troubles.set(
         name,
-        `no admin token: set fig.${name}.serve to ${serve} % and fig.${name}.shadow to ${shadow} % yourself`,
+        `no admin token: set fig.${name}.serve to ${wantedShare(group, 'serve')} % and fig.${name}.shadow to ${wantedShare(group, 'shadow')} % yourself`,
       );
-    else troubles.delete(name);
-  };
-
-  const pushServe = async (to: FlagWriter, name: string): Promise<WriteResult | null> => {
-    const group = ledger.state().groups.get(name);
-    const pending = group?.pendingServe;
-    if (group === undefined || pending === undefined || pending === null) return null;
-    const share = flagShare(group);
-    const result = await to.setServeShare(name, share, null, `fig:${pending.seq}`);
-    if (result === 'written' || result === 'unchanged')
-      append(name, { type: 'share.verified', body: { of: pending.seq, readBack: share } });
-    return result;
-  };
-
-  const pushShadow = async (to: FlagWriter, name: string): Promise<WriteResult | null> => {
-    const group = ledger.state().groups.get(name);
-    const pending = group?.pendingShadow;
-    if (group === undefined || pending === undefined || pending === null) return null;
-    const share = Math.ceil(pending.to);
-    const result = await to.setShadowShare(name, share, null, `fig:${pending.seq}`);
-    if (result === 'written' || result === 'unchanged')
-      append(name, { type: 'shadow.verified', body: { of: pending.seq, readBack: share } });
-    return result;
   };
 
   const noticeAll = () => {
     for (const name of deps.groups()) {
-      const group = ledger.state().groups.get(name);
-      if (group !== undefined && ensured.has(name) && !running.has(name)) notice(group);
+      const group = stateOf(name);
+      const awaited = writer === null && group !== undefined && isPending(group);
+      if (notice(name) || awaited) void push(name);
     }
   };
 
-  /** A flag that equals neither the acknowledged nor the pending value was moved by somebody else: recorded once. */
-  const notice = (group: GroupState) => {
-    if (reader.status().data !== 'fresh') return; // Old data proves nothing about today.
-    const seen = reader.intent(group.name);
-    noticeOne(group, 'serve', seen.serve, flagShare(group), group.pendingServe !== null);
-    noticeOne(group, 'shadow', seen.shadow, Math.ceil(group.shadowShare), group.pendingShadow !== null);
+  /** Readers see an edit first. True: it should be looked into. */
+  const notice = (name: string): boolean => {
+    const group = stateOf(name);
+    // Old data proves nothing about today.
+    if (group === undefined || reader.status().data !== 'fresh') return false;
+    const seen = reader.intent(name);
+    return FLAGS.map((flag) => sightings.saw(group, flag, seen[flag])).includes(true);
   };
 
-  const noticeOne = (
-    group: GroupState,
-    flag: 'serve' | 'shadow',
-    seen: FlagShare,
-    expected: number,
-    pending: boolean,
-  ) => {
-    if (pending) return;
-    const text = String(seen);
-    if (seen === expected || group.foreign[flag] === text) return;
-    append(group.name, { type: 'override.detected', body: { flag, expected, seen: text } });
-    deps.log.warn('override-detected', { group: group.name, flag, expected, seen: text });
-  };
-
-  const round = async (): Promise<void> => {
-    const waiting = deps.groups().filter((name) => {
-      const group = ledger.state().groups.get(name);
-      return (
-        group !== undefined &&
-        (!ensured.has(name) || group.pendingServe !== null || group.pendingShadow !== null)
-      );
+  const round = (): Promise<void> => {
+    roundAgain = true;
+    rounds ??= roundsWhileAsked().finally(() => {
+      rounds = null;
     });
-    await Promise.all(waiting.map(push));
+    return rounds;
+  };
+
+  const roundsWhileAsked = async (): Promise<void> => {
+    while (roundAgain) {
+      roundAgain = false;
+      const names = deps.groups();
+      await Promise.all([...new Set([...names.filter(isWaiting), ...patrol(names)])].map(push));
+    }
+  };
+
+  const isWaiting = (name: string): boolean => {
+    const group = stateOf(name);
+    if (group === undefined) return false;
+    if (!ensured.has(name) && writer !== null) return true;
+    // A flag that somebody shaped waits for a person; the patrol sees it should they put it back.
+    return FLAGS.some(
+      (flag) => pendingOf(group, flag) !== null && (group.foreign[flag] === null || group.restoring[flag]),
+    );
+  };
+
+  const patrol = (names: readonly string[]): readonly string[] => {
+    const count = Math.min(PATROL_MAX, names.length);
+    const chosen = Array.from({ length: count }, (_, i) => names[(patrolled + i) % names.length] ?? '');
+    patrolled = names.length === 0 ? 0 : (patrolled + count) % names.length;
+    return chosen;
   };
 
   return {
@@ -204,13 +390,16 @@ export function createConverge(deps: ConvergeDeps): Converge {
     wake: () => void round(),
     start() {
       unsubscribe = reader.onChange(noticeAll);
+      // What is there now, so that the first change is known for one.
+      noticeAll();
       timer = setInterval(() => void round(), deps.retryMs);
       void round();
     },
     async stop() {
       unsubscribe?.();
       if (timer !== null) clearInterval(timer);
-      await Promise.all(running.values());
+      // Until nothing is under way: what readers saw meanwhile is worth a look of its own.
+      while (running.size > 0 || rounds !== null) await Promise.all([...running.values(), rounds]);
     },
     trouble: (name) => troubles.get(name) ?? null,
   };
@@ -221,7 +410,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
       const group = ledger.state().groups.get(name);
       if (group === undefined || group.pendingServe !== null || group.pendingShadow !== null) return false;
       const seen = reader.intent(name);
-      return seen.serve === flagShare(group) && seen.shadow === Math.ceil(group.shadowShare);
+      return FLAGS.every((flag) => seen[flag] === wantedShare(group, flag));
     };
     if (agrees()) return Promise.resolve(true);
     if (troubles.has(name)) return Promise.resolve(false);
@@ -236,4 +425,46 @@ export function createConverge(deps: ConvergeDeps): Converge {
       deadline.addEventListener('abort', onAbort, { once: true });
     });
   }
+}
+
+const NOBODY = { by: null, at: null };
+
+/** `settled`: it carries what the ledger wants. `stale`: it still carries a write of ours. `foreign`: neither. */
+function judge(group: GroupState, flag: FlagName, sight: FlagSight): 'settled' | 'stale' | 'foreign' {
+  if (sight.what !== null || typeof sight.share !== 'number') return 'foreign';
+  if (sight.share === wantedShare(group, flag)) return 'settled';
+  const pending = pendingOf(group, flag);
+  if (pending === null) return 'foreign';
+  const { readBack, replaced } = group.written[flag];
+  // The title names the write that was there last: with another share than that write's, somebody edited it in place.
+  const written = [...replaced, pending].find(({ seq }) => String(seq) === sight.ref);
+  return sight.share === (written === undefined ? readBack : Math.ceil(written.to)) ? 'stale' : 'foreign';
+}
+
+/** A flag that is archived, or was seen to be removed, is a person's will; one that never was is made. */
+function isOursToMake(group: GroupState, flag: FlagName, sight: FlagSight): boolean {
+  return !sight.archived && !(sight.share === 'missing' && group.foreign[flag] !== null);
+}
+
+/** Not there, or off: a start that was cut off leaves that, and so does a person; the writer can tell. */
+function mayBeUnmade({ what, share }: FlagSight): boolean {
+  return what !== null && (share === 'missing' || share === 0);
+}
+
+function isPending(group: GroupState): boolean {
+  return FLAGS.some((flag) => pendingOf(group, flag) !== null);
+}
+
+function refOf(pending: Intent | null): string {
+  return pending === null ? 'new' : String(pending.seq);
+}
+
+function set(to: FlagWriter, flag: FlagName): FlagWriter['setServeShare'] {
+  return flag === 'serve' ? to.setServeShare : to.setShadowShare;
+}
+
+/** The server as a whole, not this one flag: no answer, or an answer that says so. */
+function isOutage(error: unknown): boolean {
+  const status = error instanceof Error && 'status' in error ? error.status : null;
+  return typeof status !== 'number' || status >= 500 || status === 401 || status === 403 || status === 429;
 }

@@ -1,4 +1,5 @@
 import { assertNever } from '../core/assert.ts';
+import type { FlagName, Override } from '../core/events.ts';
 import type { FlagReader, FlagShare, Ledger } from '../core/ports.ts';
 import type { GroupState } from '../core/rollout.ts';
 import type { Group, Stage } from '../core/types.ts';
@@ -97,12 +98,10 @@ function waitingFor(
     reasons.push(
       `the flag server was last heard ${Math.round((flags.ageMs ?? 0) / 1000)} s ago; its last answer stays in use`,
     );
-  // What was recorded is said only while it still is so: a person may have put the flag back.
-  const seen = deps.reader.intent(group.name);
-  if (recorded?.foreign.serve === String(seen.serve))
-    reasons.push(`somebody set the serve flag to ${seen.serve}; the ledger allows ${share.asked} %`);
-  if (recorded?.foreign.shadow === String(seen.shadow))
-    reasons.push(`somebody set the shadow flag to ${seen.shadow}`);
+  for (const flag of ['serve', 'shadow'] as const) {
+    const override = recorded?.foreign[flag] ?? null;
+    if (override !== null) reasons.push(overrideText(flag, override, flag === 'serve' ? share.asked : null));
+  }
   if (group.unit.length === 0 && group.stage !== 'legacy')
     reasons.push('the group has no unit: nobody can be moved; add `unit` to its configuration');
   const shadowing = (recorded?.shadowShare ?? 0) > 0 && group.stage !== 'legacy';
@@ -116,6 +115,15 @@ function waitingFor(
     reasons.push('no request since the last move');
   }
   return reasons;
+}
+
+/** Who made what of a flag, as far as that is known. `asked`: the share the ledger allows. */
+function overrideText(flag: FlagName, { seen, what, by, at }: Override, asked: number | null): string {
+  const who = by ?? 'somebody';
+  const when = at === null || at === undefined ? '' : ` at ${at}`;
+  const how = what === null || what === undefined ? '' : ` (${what})`;
+  const allowed = asked === null ? '' : `; the ledger allows ${asked} %`;
+  return `${who} set the ${flag} flag to ${seen}${how}${when}${allowed}`;
 }
 
 /** Zero is a finding, never a blank: says which reason held the most requests back. */

@@ -37,10 +37,31 @@ export type Happening =
         readonly reason: string | null;
       };
     }
+  /** A person asked for both flags to be put back into our shape, whatever they are now. */
+  | { readonly type: 'restore.intended'; readonly body: { readonly reason: string | null } }
   | {
       readonly type: 'override.detected';
-      readonly body: { readonly flag: 'serve' | 'shadow'; readonly expected: number; readonly seen: string };
+      readonly body: Override & { readonly flag: FlagName; readonly expected: number };
+    }
+  /** Whoever moved the flag put it back; what was detected before holds no more. */
+  | {
+      readonly type: 'override.cleared';
+      readonly body: { readonly flag: FlagName; readonly readBack: number };
     };
+
+/** The two flags of a group. */
+export type FlagName = 'serve' | 'shadow';
+
+/** What somebody else made of a flag. */
+export interface Override {
+  /** The share it asks for now, as readers see it: `40`, `custom`, `missing`. */
+  readonly seen: string;
+  /** What is not as we write it, in words; null or absent where only the readers' table was seen. */
+  readonly what?: string | null;
+  /** Who edited it and when (RFC 3339), as the flag server says; null or absent where it was not asked. */
+  readonly by?: string | null;
+  readonly at?: string | null;
+}
 
 /** One entry of the ledger: append-only, chained by hash. */
 export type LedgerEvent = Happening & {

@@ -1,7 +1,17 @@
 /** The small ports at which the folders meet; joined in router/main.ts. Each has a complete in-memory twin. */
 import type { Detail, Kind, Severity } from './compare/comparison.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Actor, Happening, LedgerEvent } from './events.ts';
+import type { Actor, FlagName, Happening, LedgerEvent } from './events.ts';
+import type {
+  FlagChange,
+  FlagChanged,
+  FlagEvent,
+  FlagExplained,
+  FlagExport,
+  FlagListed,
+  FlagReply,
+  FlagShown,
+} from './flags.ts';
 import type { Outcome } from './outcome.ts';
 import type { LedgerState } from './rollout.ts';
 import type {
@@ -53,6 +63,8 @@ export interface FlagReader {
   status(): FlagStatus;
   /** Called after the whole table was swapped; returns the unsubscriber. */
   onChange(listener: (revision: number) => void): () => void;
+  /** Why `read` would give this subject what it gives. Not for the hot path. */
+  explain(group: string, subject: Subject): { readonly serve: FlagExplained; readonly shadow: FlagExplained };
 }
 
 /**
@@ -61,19 +73,84 @@ export interface FlagReader {
  */
 export type WriteResult = 'written' | 'unchanged' | 'conflict' | 'foreign';
 
+/** One flag as the flag server holds it now. */
+export interface FlagSight {
+  /** The share that readers see: 0 where it is switched off, `missing` where it is archived. */
+  readonly share: FlagShare;
+  /** The reference of the write of ours that last touched its strategy; null where the title is not ours. */
+  readonly ref: string | null;
+  /** What is not in our shape, in words without control characters, at most 300; null: nothing. */
+  readonly what: string | null;
+  /** Its name is taken, but it is hidden from readers. */
+  readonly archived: boolean;
+}
+
+export type FlagSights = Readonly<Record<FlagName, FlagSight>>;
+
+/** Who edited a flag, and when (RFC 3339), as the flag server says. */
+export interface FlagEdit {
+  readonly by: string;
+  readonly at: string;
+}
+
 export interface FlagWriter {
   /**
    * Creates what is missing: the flags `fig.<group>.serve` at `serve` % and `fig.<group>.shadow` at `shadow` %.
-   * A flag that exists in our shape is left as it is; any other shape gives `foreign`.
+   * A flag that exists in our shape is left as it is; any other shape gives `foreign`. `refs` go into the titles.
    */
   ensure(
     group: string,
     groupId: string,
     shares: { readonly serve: number; readonly shadow: number },
+    refs?: { readonly serve: string; readonly shadow: string },
   ): Promise<WriteResult>;
-  /** Absolute, whole percent 0-100. `expect`: the share it must have now, or null. `ref` goes into the flag's title. */
+  /**
+   * Absolute, whole percent 0-100. `expect`: the share it must have now, or null. `ref` (the ledger's seq) goes into
+   * the flag's title. A write whose answer was lost may be repeated: `unchanged`.
+   */
   setServeShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
   setShadowShare(group: string, share: number, expect: number | null, ref: string): Promise<WriteResult>;
+  /** What both flags are now; writes nothing. */
+  look(group: string, groupId: string): Promise<FlagSights>;
+  /** The newest edit of a flag, or with `seen` the newest that gave it this share; null when nobody says. */
+  lastEdit(group: string, flag: FlagName, seen: FlagShare | null): Promise<FlagEdit | null>;
+  /** Puts one flag into our shape at `share`, whatever a person made of it: only on a person's request. */
+  restore(group: string, flag: FlagName, groupId: string, share: number, ref: string): Promise<WriteResult>;
+  /** Archives both flags; a second time nothing. */
+  retire(group: string): Promise<void>;
+}
+
+/** All flags that can be looked at, a group's and anybody's. Never rejects. */
+export interface FlagCatalog {
+  /** In one environment. `archived`: those too. */
+  list(environment: string, archived: boolean): Promise<FlagReply<readonly FlagListed[]>>;
+  /** Null: there is no such flag. */
+  show(name: string): Promise<FlagReply<FlagShown | null>>;
+}
+
+/** The flag server's admin side, for what people do by hand. Never rejects. */
+export interface FlagAdmin extends FlagCatalog {
+  /** Reads, writes at most once, reads back. */
+  change(name: string, environment: string, change: FlagChange): Promise<FlagReply<FlagChanged>>;
+  /** Newest first, at most `limit` (1-1000). `name` null: of all flags. */
+  events(name: string | null, limit: number): Promise<FlagReply<readonly FlagEvent[]>>;
+  /** Everything, by environment. */
+  export(): Promise<FlagReply<FlagExport>>;
+}
+
+/** Who asked for a change of a flag through fig; the flag server knows only fig's token. */
+export interface FlagRequest {
+  /** The flag server, and the audit event that the change left there. */
+  readonly server: string;
+  readonly event: number;
+  readonly by: string;
+  readonly reason: string | null;
+}
+
+/** Bounded: the oldest are forgotten. Throws when the disk does not take it. */
+export interface FlagRequests {
+  keep(request: FlagRequest): void;
+  find(server: string, event: number): FlagRequest | null;
 }
 
 /** What became of one copy. */

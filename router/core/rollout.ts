@@ -1,11 +1,21 @@
 import { assertNever } from './assert.ts';
-import type { Happening, LedgerEvent } from './events.ts';
+import type { FlagName, Happening, LedgerEvent, Override } from './events.ts';
 import type { Stage } from './types.ts';
 
 /** A share that was decided but not yet read back from the flag. */
 export interface Intent {
   readonly seq: number;
   readonly to: number;
+}
+
+/** What we know to have written to one flag. */
+export interface Written {
+  /** The share that was read back last, whole percent; 0 before the first. */
+  readonly readBack: number;
+  /** False until something was read back. */
+  readonly ever: boolean;
+  /** Intents that a newer one replaced before they were read back, oldest first; any of them may have been written. */
+  readonly replaced: readonly Intent[];
 }
 
 /** What the ledger says about one group. */
@@ -24,8 +34,11 @@ export interface GroupState {
   readonly killed: boolean;
   readonly pendingServe: Intent | null;
   readonly pendingShadow: Intent | null;
-  /** What somebody else made of a flag, in words; recorded once, until the flag is ours again. */
-  readonly foreign: { readonly serve: string | null; readonly shadow: string | null };
+  readonly written: Readonly<Record<FlagName, Written>>;
+  /** A person asked to put the flag back, and it was not read back since. */
+  readonly restoring: Readonly<Record<FlagName, boolean>>;
+  /** What somebody else made of a flag; recorded once, until the flag is ours again. */
+  readonly foreign: Readonly<Record<FlagName, Override | null>>;
   /** The newest decision, for people. */
   readonly last: {
     readonly seq: number;
@@ -40,6 +53,16 @@ export interface LedgerState {
   readonly seq: number;
   readonly groups: ReadonlyMap<string, GroupState>;
 }
+
+/** Replaced intents that are remembered per flag; a write older than that is taken for somebody else's. */
+const REPLACED_MAX = 100;
+
+/** Say what a flag was read as; nobody decided anything. */
+const ACKNOWLEDGEMENTS: readonly LedgerEvent['type'][] = [
+  'share.verified',
+  'shadow.verified',
+  'override.cleared',
+];
 
 export const EMPTY_LEDGER: LedgerState = { seq: 0, groups: new Map() };
 
@@ -59,8 +82,7 @@ export function fold(state: LedgerState, event: LedgerEvent): LedgerState {
       `ledger event ${event.seq}: expected rev ${before.rev + 1} of group "${event.group}"`,
     );
   const groups = new Map(state.groups);
-  const acknowledgement = event.type === 'share.verified' || event.type === 'shadow.verified';
-  const newest = acknowledgement ? {} : { decidedRev: event.rev, last: lastOf(event) };
+  const newest = ACKNOWLEDGEMENTS.includes(event.type) ? {} : { decidedRev: event.rev, last: lastOf(event) };
   groups.set(event.group, { ...applied(before, event), rev: event.rev, ...newest });
   return { seq: event.seq, groups };
 }
@@ -72,32 +94,72 @@ function applied(group: GroupState, event: LedgerEvent): GroupState {
     case 'stage.changed':
       return { ...group, stage: event.body.to };
     case 'share.intended':
-      return { ...group, share: event.body.to, pendingServe: { seq: event.seq, to: event.body.to } };
+      return { ...intended(group, 'serve', event.seq, event.body.to), share: event.body.to };
     case 'share.verified':
-      if (group.pendingServe?.seq !== event.body.of) return group;
-      return { ...group, pendingServe: null, foreign: { ...group.foreign, serve: null } };
+      return readBack(group, 'serve', event.body.of, event.body.readBack);
     case 'shadow.intended':
-      return { ...group, shadowShare: event.body.to, pendingShadow: { seq: event.seq, to: event.body.to } };
+      return { ...intended(group, 'shadow', event.seq, event.body.to), shadowShare: event.body.to };
     case 'shadow.verified':
-      if (group.pendingShadow?.seq !== event.body.of) return group;
-      return { ...group, pendingShadow: null, foreign: { ...group.foreign, shadow: null } };
+      return readBack(group, 'shadow', event.body.of, event.body.readBack);
+    case 'restore.intended': {
+      const both = intended(
+        intended(group, 'serve', event.seq, group.share),
+        'shadow',
+        event.seq,
+        group.shadowShare,
+      );
+      return { ...both, restoring: { serve: true, shadow: true } };
+    }
     case 'kill.set':
       return { ...group, killed: true };
     case 'kill.cleared':
       return { ...group, killed: false };
     case 'rollback.decided':
       return {
-        ...group,
+        ...intended(group, 'serve', event.seq, 0),
         stage: 'canary',
         share: 0,
         epoch: event.body.epoch,
-        pendingServe: { seq: event.seq, to: 0 },
       };
-    case 'override.detected':
-      return { ...group, foreign: { ...group.foreign, [event.body.flag]: event.body.seen } };
+    case 'override.detected': {
+      const { flag, seen, what = null, by = null, at = null } = event.body;
+      return { ...group, foreign: { ...group.foreign, [flag]: { seen, what, by, at } } };
+    }
+    case 'override.cleared':
+      return { ...group, foreign: { ...group.foreign, [event.body.flag]: null } };
     default:
       return assertNever(event);
   }
+}
+
+/** The intent of a flag that was not read back yet. */
+export function pendingOf(group: GroupState, flag: FlagName): Intent | null {
+  return flag === 'serve' ? group.pendingServe : group.pendingShadow;
+}
+
+function withPending(group: GroupState, flag: FlagName, intent: Intent | null): GroupState {
+  return flag === 'serve' ? { ...group, pendingServe: intent } : { ...group, pendingShadow: intent };
+}
+
+/** The newest intent is what the flag shall be; the one it replaces may have been written all the same. */
+function intended(group: GroupState, flag: FlagName, seq: number, to: number): GroupState {
+  const before = pendingOf(group, flag);
+  const written = group.written[flag];
+  const replaced = [...written.replaced, ...(before === null ? [] : [before])].slice(-REPLACED_MAX);
+  return {
+    ...withPending(group, flag, { seq, to }),
+    written: { ...group.written, [flag]: { ...written, replaced } },
+  };
+}
+
+function readBack(group: GroupState, flag: FlagName, of: number, share: number): GroupState {
+  if (pendingOf(group, flag)?.seq !== of) return group;
+  return {
+    ...withPending(group, flag, null),
+    written: { ...group.written, [flag]: { readBack: share, ever: true, replaced: [] } },
+    restoring: { ...group.restoring, [flag]: false },
+    foreign: { ...group.foreign, [flag]: null },
+  };
 }
 
 function newGroup(event: LedgerEvent): GroupState {
@@ -113,10 +175,14 @@ function newGroup(event: LedgerEvent): GroupState {
     killed: false,
     pendingServe: null,
     pendingShadow: null,
+    written: { serve: UNWRITTEN, shadow: UNWRITTEN },
+    restoring: { serve: false, shadow: false },
     foreign: { serve: null, shadow: null },
     last: lastOf(event),
   };
 }
+
+const UNWRITTEN: Written = { readBack: 0, ever: false, replaced: [] };
 
 function lastOf(event: LedgerEvent): GroupState['last'] {
   const reason = 'reason' in event.body ? event.body.reason : null;
@@ -136,7 +202,8 @@ export type Command =
   | { readonly kind: 'stage'; readonly to: Stage; readonly reason: string | null }
   | { readonly kind: 'rollback'; readonly reason: string | null }
   | { readonly kind: 'kill'; readonly reason: string | null }
-  | { readonly kind: 'release'; readonly reason: string | null };
+  | { readonly kind: 'release'; readonly reason: string | null }
+  | { readonly kind: 'restore-flags'; readonly reason: string | null };
 
 /** `events` is empty when the group is already so. `next` is the command that helps. */
 export type Plan =
@@ -160,6 +227,8 @@ export function plan(group: GroupState, command: Command): Plan {
       return planKill(group, command.reason);
     case 'release':
       return group.killed ? events({ type: 'kill.cleared', body: { reason: command.reason } }) : events();
+    case 'restore-flags':
+      return events({ type: 'restore.intended', body: { reason: command.reason } });
     default:
       return assertNever(command);
   }

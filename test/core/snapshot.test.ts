@@ -16,6 +16,7 @@ const BASE = snapshotOf('http://127.0.0.1:1', [
 const PLAN: RoutingPlan = { legacy: BASE.legacy, groups: [...BASE.groups.values()] };
 
 function groupOf(recorded: Partial<GroupState>, stop: Stop | null = null) {
+  const unwritten = { readBack: 0, ever: false, replaced: [] };
   const state: GroupState = {
     name: 'orders',
     groupId: 'first-name',
@@ -28,6 +29,8 @@ function groupOf(recorded: Partial<GroupState>, stop: Stop | null = null) {
     killed: false,
     pendingServe: null,
     pendingShadow: null,
+    written: { serve: unwritten, shadow: unwritten },
+    restoring: { serve: false, shadow: false },
     foreign: { serve: null, shadow: null },
     last: { seq: 4, at: '', by: '', type: '', reason: null },
     ...recorded,

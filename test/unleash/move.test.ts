@@ -59,6 +59,8 @@ async function personalTokens(): Promise<readonly string[]> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ username, password }),
   });
+  // The session is stored before the last byte is sent, and not before the first.
+  await login.text();
   const cookie = login.headers.getSetCookie().join('; ');
   const answer = await fetch(`${url}/api/admin/user/tokens`, { headers: { cookie } });
   const { pats } = (await answer.json()) as { pats: { description: string }[] };

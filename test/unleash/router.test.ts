@@ -156,7 +156,7 @@ test('no edit of a person moves anybody above the share of the ledger, and each 
         name,
         asked: share?.asked,
         ceilingHeld: (share?.effective ?? 100) <= 10,
-        said: waiting?.some((line) => line.startsWith('somebody set the serve flag')),
+        said: waiting?.some((line) => / set the serve flag to /.test(line)),
         above: (await group.served()).filter((user) => !before.has(user)),
       };
     }),

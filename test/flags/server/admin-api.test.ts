@@ -94,7 +94,7 @@ test('an archived flag leaves the clients, keeps its name, and comes back switch
     status: 409,
     body: { name: 'NameExistsError', message: 'An archived flag with that name already exists' },
   });
-  expect((await post(`${place}/on`)).status).toBe(404);
+  expect(await post(`${place}/on`)).toMatchObject({ status: 400, body: { name: 'ArchivedFeatureError' } });
   expect((await post('/api/admin/archive/revive/route.orders')).status).toBe(200);
   expect(await enabled()).toBe(false);
 });
@@ -130,8 +130,6 @@ test.each<[string, unknown]>([
   ['a version with a v', constrained({ operator: 'SEMVER_EQ', value: 'v1.2.3' })],
   ['an expression that RE2 has not', constrained({ operator: 'REGEX', value: '(?=a)a' })],
   ['an inverted expression', constrained({ operator: 'REGEX', value: 'a', inverted: true })],
-  ['too many constraints', { ...ROLLOUT, constraints: Array.from({ length: 31 }, () => IN_ACME) }],
-  ['too many values', constrained({ operator: 'IN', values: Array.from({ length: 251 }, String) })],
 ])('a strategy with %s is a 400 and nothing is stored', async (_name, body) => {
   const { url, post, place } = await withFlag();
   const answer = await post(`${place}/strategies`, body);
@@ -186,7 +184,6 @@ test('a body above 100 KiB is a 413', async () => {
 });
 
 test.each([
-  ['GET', '/api/admin/segments'],
   ['POST', '/api/admin/features-batch/export'],
   ['GET', '/nowhere'],
 ])('%s %s does not exist here', async (method, path) => {

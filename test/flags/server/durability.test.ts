@@ -133,6 +133,7 @@ test('a change whose event cannot be stored leaves nothing behind', () => {
     impressionData: false,
     createdAt: '2026-01-01T00:00:00.000Z',
     archivedAt: null,
+    overlay: null,
   };
   const circular: { self?: unknown } = {};
   circular.self = circular;

@@ -25,6 +25,9 @@ test.each([
   ['add at the end of a list', [{ op: 'add', path: '/list/-', value: 'c' }], { list: ['a', 'b', 'c'] }],
   ['add into a list', [{ op: 'add', path: '/list/0', value: 'c' }], { list: ['c', 'a', 'b'] }],
   ['remove from a list', [{ op: 'remove', path: '/list/0' }], { list: ['b'] }],
+  ['move', [{ op: 'move', from: '/title', path: '/list/0' }], { title: undefined, list: [null, 'a', 'b'] }],
+  ['move to the same place', [{ op: 'move', from: '/title', path: '/title' }], {}],
+  ['copy', [{ op: 'copy', from: '/parameters', path: '/title' }], { title: DOCUMENT.parameters }],
   ['escaped names', [{ op: 'replace', path: '/a~1b~0c', value: 2 }], { 'a/b~c': 2 }],
 ])('%s', (_name, patch, changed) => {
   expect(applyPatch(DOCUMENT, patch)).toEqual({ ...DOCUMENT, ...changed });
@@ -41,7 +44,11 @@ test.each([
   ['a place beyond a list', [{ op: 'add', path: '/list/3', value: 1 }], 'invalid'],
   ['a prototype', [{ op: 'add', path: '/__proto__/polluted', value: 1 }], 'invalid'],
   ['an inherited name', [{ op: 'test', path: '/constructor/name', value: 'Object' }], 'invalid'],
-  ['move', [{ op: 'move', from: '/title', path: '/x', value: 1 }], 'invalid'],
+  ['a move into itself', [{ op: 'move', from: '/parameters', path: '/parameters/rollout' }], 'invalid'],
+  ['a move of everything', [{ op: 'move', from: '', path: '/title' }], 'invalid'],
+  ['a move from nowhere', [{ op: 'move', from: '/nope', path: '/title' }], 'invalid'],
+  ['a copy without its origin', [{ op: 'copy', path: '/title' }], 'invalid'],
+  ['an operation that is none', [{ op: 'swap', path: '/title' }], 'invalid'],
   ['a path without a slash', [{ op: 'test', path: 'title', value: null }], 'invalid'],
   ['a value that is missing', [{ op: 'replace', path: '/title' }], 'invalid'],
   ['an object instead of a list', { op: 'remove', path: '/title' }, 'invalid'],

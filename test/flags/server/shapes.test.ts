@@ -180,13 +180,15 @@ test('the greatest number of queries is kept; one more drops the oldest', () => 
   const store = openStore({ file: `${tempDir()}/flags.db`, clock, ids, log: recordingLog() });
   const view = createView(store, 'e');
   const body = (i: number) =>
-    view.body({
-      environment: 'production',
-      projects: null,
-      namePrefix: `p${i}`,
-      tags: null,
-      inlineSegments: false,
-    });
+    view
+      .body({
+        environment: 'production',
+        projects: null,
+        namePrefix: `p${i}`,
+        tags: null,
+        inlineSegments: false,
+      })
+      .bytes();
   const first = body(0);
   for (let i = 1; i < BODIES_MAX; i += 1) body(i);
   expect(body(0)).toBe(first);

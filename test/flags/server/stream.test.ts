@@ -1,43 +1,25 @@
-import { expect, onTestFinished, test } from 'vitest';
-import { call, fakeTime, startServer, TOKENS, writerFor } from '../world.ts';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect, test } from 'vitest';
+import { createIds } from '../../../flags/server/ids.ts';
+import { replaceState } from '../../../flags/server/state.ts';
+import { openStore } from '../../../flags/server/store.ts';
+import type { Timer } from '../../../flags/timer.ts';
+import { openStream } from '../event-stream.ts';
+import {
+  call,
+  clock,
+  fakeTime,
+  recordingLog,
+  startServer,
+  TOKENS,
+  tempDir,
+  until,
+  writerFor,
+} from '../world.ts';
 
-interface Frame {
-  readonly id: string;
-  readonly event: string;
-  readonly events: readonly { readonly type: string; readonly [key: string]: unknown }[];
-}
-
-/** A raw reader of server-sent events. */
-async function openStream(url: string, lastEventId?: string) {
-  const abort = new AbortController();
-  onTestFinished(() => abort.abort());
-  const response = await fetch(`${url}/api/client/streaming`, {
-    headers: {
-      authorization: TOKENS.client,
-      ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
-    },
-    signal: abort.signal,
-  });
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  let text = '';
-  return {
-    response,
-    abort,
-    async next(): Promise<Frame> {
-      while (!text.includes('\n\n')) {
-        const chunk = await reader?.read();
-        if (chunk === undefined || chunk.done) throw new Error('the stream ended');
-        text += chunk.value;
-      }
-      const end = text.indexOf('\n\n');
-      const lines = text.slice(0, end).split('\n');
-      text = text.slice(end + 2);
-      const field = (name: string) =>
-        lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
-      return { id: field('id'), event: field('event'), events: JSON.parse(field('data')).events };
-    },
-  };
-}
+const ACTOR = { name: 'test', userId: 1 };
+const STATE = { features: [{ name: 'a', enabled: true, strategies: [] }] };
 
 async function withOrders(options = {}) {
   const world = await startServer(options);
@@ -74,12 +56,12 @@ test('a client that comes back gets what it missed, or the whole table after ano
   const stream = await openStream(url);
   const { id } = await stream.next();
   stream.abort.abort();
-  expect((await (await openStream(url, id)).next()).events).toEqual([]);
+  expect((await (await openStream(url, { lastEventId: id })).next()).events).toEqual([]);
   await writer.setServeShare('orders', 50, 0, '1');
-  const missed = await (await openStream(url, id)).next();
+  const missed = await (await openStream(url, { lastEventId: id })).next();
   expect(missed.events).toMatchObject([{ type: 'feature-updated', feature: { name: 'fig.orders.serve' } }]);
   for (const other of ['00000000.1', 'garbage', `${id}9999`]) {
-    const [event] = (await (await openStream(url, other)).next()).events;
+    const [event] = (await (await openStream(url, { lastEventId: other })).next()).events;
     expect(event?.type).toBe('hydration');
   }
 });
@@ -89,9 +71,71 @@ test('a client that missed more than 100 flags gets the whole table', async () =
   const { id } = await (await openStream(url)).next();
   const create = (i: number) => call(url, 'POST', '/api/admin/projects/default/features', { name: `f${i}` });
   for (let i = 0; i < 100; i += 1) await create(i);
-  expect((await (await openStream(url, id)).next()).events).toHaveLength(100);
+  expect((await (await openStream(url, { lastEventId: id })).next()).events).toHaveLength(100);
   await create(100);
-  expect((await (await openStream(url, id)).next()).events).toMatchObject([{ type: 'hydration' }]);
+  expect((await (await openStream(url, { lastEventId: id })).next()).events).toMatchObject([
+    { type: 'hydration' },
+  ]);
+});
+
+test('flags and segments that change together are one event, segments first', async () => {
+  const { url, server } = await startServer();
+  const flag = (name: string, segments: readonly number[]) => ({
+    name,
+    enabled: true,
+    strategies: [{ name: 'default', segments }],
+  });
+  const beta = { id: 7, name: 'beta', constraints: [] };
+  server.replaceState('production', { features: [flag('a', []), flag('b', [])], segments: [beta] });
+  const stream = await openStream(url);
+  expect((await stream.next()).events).toMatchObject([{ type: 'hydration', segments: [beta] }]);
+  const gamma = { id: 8, name: 'gamma', constraints: [] };
+  server.replaceState('production', { features: [flag('a', []), flag('c', [8])], segments: [gamma] });
+  const eventId = server.revision();
+  expect((await stream.next()).events).toEqual([
+    { type: 'segment-removed', eventId, segmentId: 7 },
+    { type: 'segment-updated', eventId, segment: gamma },
+    { type: 'feature-removed', eventId, featureName: 'b', project: 'default' },
+    { type: 'feature-updated', eventId, feature: flag('c', [8]) },
+  ]);
+});
+
+test('a revision beyond 32 bits is one like every other', async () => {
+  const file = join(tempDir(), 'flags.db');
+  const store = openStore({ file, clock, ids: createIds(clock), log: recordingLog() });
+  replaceState(store, ACTOR, 'production', STATE);
+  store.close();
+  const db = new Database(file);
+  db.exec(`UPDATE sqlite_sequence SET seq = ${2 ** 40} WHERE name = 'event'`);
+  db.close();
+  const { url, server } = await startServer({ file });
+  server.replaceState('production', { features: [] });
+  expect(server.revision()).toBeGreaterThan(2 ** 40);
+  const { id, events } = await (await openStream(url)).next();
+  expect(events).toMatchObject([{ type: 'hydration', eventId: server.revision() }]);
+  server.replaceState('production', STATE);
+  expect((await (await openStream(url, { lastEventId: id })).next()).events).toMatchObject([
+    { type: 'feature-updated', eventId: server.revision(), feature: { name: 'a' } },
+  ]);
+});
+
+test('line breaks, names of any script and huge descriptions arrive as they are', async () => {
+  const { url, server } = await startServer();
+  const name = '日本.søren 🎏\n\r\n\u2028"\\';
+  const feature = {
+    name,
+    enabled: false,
+    strategies: [],
+    description: `\n\ndata: x\r${'é'.repeat(300_000)}`,
+  };
+  const stream = await openStream(url);
+  await stream.next();
+  server.replaceState('production', { features: [feature] });
+  expect((await stream.next()).events).toMatchObject([{ type: 'feature-updated', feature }]);
+  const path = `/api/client/features/${encodeURIComponent(name)}`;
+  expect((await call(url, 'GET', path, undefined, TOKENS.client)).body).toEqual(feature);
+  server.replaceState('production', { features: [] });
+  expect((await stream.next()).events).toMatchObject([{ type: 'feature-removed', featureName: name }]);
 });
 
 test('a heartbeat of no events comes at least every 17 seconds', async () => {
@@ -105,6 +149,48 @@ test('a heartbeat of no events comes at least every 17 seconds', async () => {
   }
 });
 
+test.each([
+  [0, 13_000],
+  [0.5, 15_000],
+  [0.999_999, 17_000],
+])('with the random number %d a heartbeat comes after %d ms', async (random, delayMs) => {
+  const delays: number[] = [];
+  const timer: Timer = {
+    after(ms) {
+      delays.push(ms);
+      return () => undefined;
+    },
+  };
+  const { url } = await withOrders({ timer, random: () => random });
+  await (await openStream(url)).next();
+  expect(delays).toEqual([delayMs]);
+});
+
+test('a HEAD request is answered and keeps no stream', async () => {
+  const { url, server } = await withOrders();
+  const headers = { authorization: TOKENS.client };
+  const response = await fetch(`${url}/api/client/streaming`, { method: 'HEAD', headers });
+  expect(response.headers.get('content-type')).toBe('text/event-stream');
+  expect(server.streams().open).toBe(0);
+});
+
+test('clients that go away leave neither streams nor timers', async () => {
+  const waiting = new Set<() => void>();
+  const timer: Timer = {
+    after(_ms, run) {
+      waiting.add(run);
+      return () => waiting.delete(run);
+    },
+  };
+  const { url, server } = await withOrders({ timer });
+  const streams = await Promise.all(Array.from({ length: 20 }, () => openStream(url)));
+  await Promise.all(streams.map((stream) => stream.next()));
+  expect([server.streams().open, waiting.size]).toEqual([20, 20]);
+  for (const { abort } of streams) abort.abort();
+  await until(() => server.streams().open === 0);
+  expect(waiting.size).toBe(0);
+});
+
 test('one stream more than there may be is a 429', async () => {
   const { url, server } = await withOrders({ limits: { streamsMax: 2 } });
   await openStream(url);
@@ -112,13 +198,6 @@ test('one stream more than there may be is a 429', async () => {
   expect(last.response.status).toBe(200);
   expect((await openStream(url)).response.status).toBe(429);
   expect(server.streams()).toEqual({ open: 2, refused: 1, cut: 0 });
-});
-
-test('a client that does not read is cut', async () => {
-  const { url, server, log } = await withOrders({ limits: { streamBytesMax: 100 } });
-  await expect(openStream(url).then((stream) => stream.next())).rejects.toThrow();
-  expect(server.streams().cut).toBe(1);
-  expect(log.lines.map(({ event }) => event)).toContain('flags.stream-cut');
 });
 
 test('closing the server ends its streams and frees the port', async () => {

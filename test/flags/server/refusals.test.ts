@@ -1,0 +1,382 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { call, startServer, TOKENS, tempDir } from '../world.ts';
+import { storedIn, writtenAt } from './stored.ts';
+
+const ADMIN = '/api/admin';
+const FEATURES = `${ADMIN}/projects/default/features`;
+const ORDERS = `${FEATURES}/orders`;
+const PLACE = `${ORDERS}/environments/production`;
+const ROLLOUT = {
+  name: 'flexibleRollout',
+  title: 't',
+  disabled: false,
+  sortOrder: 1,
+  parameters: { rollout: '10', stickiness: 'figUnit', groupId: 'orders' },
+  constraints: [
+    { contextName: 'tenant', operator: 'IN', values: ['acme'], inverted: false, caseInsensitive: false },
+    { contextName: 'age', operator: 'NUM_GT', value: '7' },
+  ],
+  variants: [
+    {
+      name: 'modern',
+      weight: 1000,
+      weightType: 'variable',
+      stickiness: 'default',
+      payload: { type: 'json', value: '{}' },
+    },
+  ],
+  segments: [1],
+};
+
+interface Endpoint {
+  readonly method: string;
+  readonly path: string;
+  /** A body that is taken. */
+  readonly body: unknown;
+}
+
+/** A server that holds one of everything, and each endpoint with a body that it takes. */
+async function world() {
+  const { url, file, server } = await startServer();
+  const send = (method: string, path: string, body?: unknown) => call(url, method, path, body);
+  await send('POST', `${ADMIN}/segments`, { name: 'beta', constraints: [] });
+  for (const name of ['orders', 'parent', 'child', 'gone']) await send('POST', FEATURES, { name });
+  const { body } = await send('POST', `${PLACE}/strategies`, ROLLOUT);
+  const { id } = body as { id: string };
+  await send('POST', `${PLACE}/on`);
+  await send('POST', `${ADMIN}/features/orders/tags`, { type: 'simple', value: 'wave1' });
+  await send('POST', `${FEATURES}/child/dependencies`, { feature: 'parent' });
+  await send('DELETE', `${FEATURES}/gone`);
+  const segments = { projectId: 'default', strategyId: id, environmentId: 'production', segmentIds: [1] };
+  const endpoints: readonly Endpoint[] = [
+    {
+      method: 'POST',
+      path: FEATURES,
+      body: {
+        name: 'fresh',
+        type: 'release',
+        description: 'd',
+        impressionData: true,
+        tags: [{ type: 'simple', value: 'wave1' }],
+      },
+    },
+    { method: 'POST', path: `${ORDERS}/clone`, body: { name: 'copy', replaceGroupId: true } },
+    {
+      method: 'PUT',
+      path: ORDERS,
+      body: { name: 'orders', type: 'release', description: 'd', stale: true, impressionData: true },
+    },
+    { method: 'PATCH', path: ORDERS, body: [{ op: 'replace', path: '/stale', value: true }] },
+    { method: 'POST', path: `${ADMIN}/features/validate`, body: { name: 'unused', projectId: null } },
+    { method: 'POST', path: `${PLACE}/strategies`, body: ROLLOUT },
+    { method: 'PUT', path: `${PLACE}/strategies/${id}`, body: { ...ROLLOUT, title: 'other' } },
+    {
+      method: 'PATCH',
+      path: `${PLACE}/strategies/${id}`,
+      body: [
+        { op: 'test', path: '/name', value: 'flexibleRollout' },
+        { op: 'copy', from: '/parameters/rollout', path: '/title' },
+      ],
+    },
+    { method: 'POST', path: `${PLACE}/strategies/set-sort-order`, body: [{ id, sortOrder: 7 }] },
+    {
+      method: 'POST',
+      path: `${FEATURES}/child/dependencies`,
+      body: { feature: 'orders', enabled: true, variants: ['a'] },
+    },
+    {
+      method: 'POST',
+      path: `${ADMIN}/segments`,
+      body: { name: 'gamma', description: 'd', project: 'default', constraints: ROLLOUT.constraints },
+    },
+    {
+      method: 'PUT',
+      path: `${ADMIN}/segments/1`,
+      body: { name: 'beta', description: 'd', project: null, constraints: ROLLOUT.constraints },
+    },
+    { method: 'POST', path: `${ADMIN}/segments/strategies`, body: segments },
+    { method: 'POST', path: `${ADMIN}/segments/validate`, body: { name: 'delta' } },
+    { method: 'POST', path: `${ADMIN}/features/orders/tags`, body: { type: 'simple', value: 'wave2' } },
+    {
+      method: 'PUT',
+      path: `${ADMIN}/features/orders/tags`,
+      body: { addedTags: [{ type: 'simple', value: 'wave3' }], removedTags: [] },
+    },
+    {
+      method: 'POST',
+      path: `${ADMIN}/context`,
+      body: {
+        name: 'tenant',
+        description: 'd',
+        stickiness: true,
+        sortOrder: 1,
+        legalValues: [{ value: 'acme', description: 'd' }],
+      },
+    },
+    { method: 'POST', path: `${ADMIN}/context/validate`, body: { name: 'plan' } },
+  ];
+  const dir = tempDir();
+  let before = { at: writtenAt(file), rows: storedIn(file, dir) };
+
+  /** Sends JSON text; a refusal must have Unleash's shape and leave every table and the revision as they were. */
+  async function attempt(method: string, path: string, text: string): Promise<number> {
+    const revision = server.revision();
+    const answer = await call(url, method, path, text);
+    const about = `${method} ${path} ${text.slice(0, 200)}`;
+    const at = writtenAt(file);
+    const after = at === before.at ? before : { at, rows: storedIn(file, dir) };
+    if (answer.status >= 300) {
+      expect(after.rows, about).toEqual(before.rows);
+      expect(server.revision(), about).toBe(revision);
+      expect([400, 403, 404, 409], about).toContain(answer.status);
+      expect(answer.body, about).toMatchObject({
+        name: expect.any(String),
+        message: expect.any(String),
+        details: expect.arrayContaining([expect.objectContaining({ message: expect.any(String) })]),
+      });
+      expect(JSON.stringify(answer.body).length, about).toBeLessThan(4096);
+    }
+    before = after;
+    return answer.status;
+  }
+
+  return { url, file, server, endpoints, attempt, stored: () => storedIn(file, dir) };
+}
+
+/** JSON texts; some are no value that JavaScript could write. */
+const HOSTILE: readonly string[] = [
+  'null',
+  'true',
+  '0',
+  '-1',
+  '1.5',
+  '1e308',
+  '9007199254740993',
+  '""',
+  '"a b"',
+  '".."',
+  '"__proto__"',
+  '"constructor"',
+  '"\\u0000"',
+  '"\\ud800"',
+  JSON.stringify('x'.repeat(101)),
+  JSON.stringify('x'.repeat(5000)),
+  '[]',
+  '[null]',
+  '[[]]',
+  '{}',
+  '{"__proto__":{"name":"x"},"constructor":1,"toString":null}',
+  `${'['.repeat(10_000)}${']'.repeat(10_000)}`,
+  `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`,
+];
+const MARK = '"\u0001"';
+
+/** The body as text, once for every place in it, with `MARK` there. */
+function marked(body: unknown): readonly string[] {
+  return [MARK, ...inside(body).map((value) => JSON.stringify(value).replace('"\\u0001"', MARK))];
+}
+
+function inside(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item, index) => ['\u0001', ...inside(item)].map((one) => value.with(index, one)));
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, item]) =>
+    ['\u0001', ...inside(item)].map((one) => ({ ...value, [name]: one })),
+  );
+}
+
+/** The body without one of its properties, once for each at any depth. */
+function lacking(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) {
+    return value.flatMap((item, index) => lacking(item).map((one) => value.with(index, one)));
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, item]) => [
+    Object.fromEntries(Object.entries(value).filter(([other]) => other !== name)),
+    ...lacking(item).map((one) => ({ ...value, [name]: one })),
+  ]);
+}
+
+test('every endpoint takes the body that it is made for', async () => {
+  const { endpoints, attempt } = await world();
+  for (const { method, path, body } of endpoints) {
+    expect(await attempt(method, path, JSON.stringify(body)), `${method} ${path}`).toBeLessThan(300);
+  }
+});
+
+test('whatever is put anywhere into a body is taken, or refused without a trace', {
+  timeout: 120_000,
+}, async () => {
+  const { endpoints, attempt } = await world();
+  const counts = { taken: 0, refused: 0 };
+  for (const { method, path, body } of endpoints) {
+    const replaced = marked(body).flatMap((text) => HOSTILE.map((value) => text.replace(MARK, () => value)));
+    for (const text of [...replaced, ...lacking(body).map((one) => JSON.stringify(one))]) {
+      counts[(await attempt(method, path, text)) < 300 ? 'taken' : 'refused'] += 1;
+    }
+  }
+  expect(counts.refused).toBeGreaterThan(1000);
+  expect(counts.taken).toBeGreaterThan(50);
+});
+
+test('any JSON is taken, or refused without a trace', { timeout: 60_000 }, async () => {
+  const { endpoints, attempt } = await world();
+  await fc.assert(
+    fc.asyncProperty(fc.nat(endpoints.length - 1), fc.json(), async (index, text) => {
+      const { method = '', path = '' } = endpoints[index] ?? {};
+      await attempt(method, path, text);
+    }),
+    { seed: 20261124, numRuns: 400 },
+  );
+});
+
+test('any JSON Patch is applied, or refused without a trace', { timeout: 60_000 }, async () => {
+  const { endpoints, attempt } = await world();
+  const patched = endpoints.filter(({ method }) => method === 'PATCH');
+  const pointer = fc.oneof(
+    fc.constantFrom(
+      '',
+      '/',
+      '/name',
+      '/parameters',
+      '/parameters/rollout',
+      '/constraints/0',
+      '/constraints/-',
+    ),
+    fc.constantFrom(
+      '/title',
+      '/disabled',
+      '/__proto__',
+      '/constructor/name',
+      '/~2',
+      '/01',
+      '/stale',
+      '/archived',
+    ),
+    fc.string(),
+  );
+  const operation = fc.record(
+    {
+      op: fc.constantFrom('add', 'remove', 'replace', 'move', 'copy', 'test', 'swap'),
+      path: pointer,
+      from: pointer,
+      value: fc.oneof(fc.jsonValue(), fc.constantFrom('25', 'release', true, null)),
+    },
+    { requiredKeys: ['op', 'path'] },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.nat(1), fc.array(operation, { maxLength: 4 }), async (index, patch) => {
+      const { method = '', path = '' } = patched[index] ?? {};
+      await attempt(method, path, JSON.stringify(patch));
+    }),
+    { seed: 20261124, numRuns: 400 },
+  );
+});
+
+test('a patch that doubles what it finds a hundred times is refused at once', async () => {
+  const { endpoints, attempt } = await world();
+  const { path = '' } = endpoints.findLast(({ method }) => method === 'PATCH') ?? {};
+  const doubling = Array.from({ length: 100 }, () => ({
+    op: 'copy',
+    from: '/parameters',
+    path: '/parameters/more',
+  }));
+  const began = performance.now();
+  expect(await attempt('PATCH', path, JSON.stringify(doubling))).toBe(400);
+  expect(performance.now() - began).toBeLessThan(1000);
+});
+
+test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'x'.repeat(100)])(
+  'things may be called %s like any other name',
+  async (name) => {
+    const { url, attempt } = await world();
+    const path = `${FEATURES}/${name}`;
+    expect(await attempt('POST', FEATURES, JSON.stringify({ name }))).toBe(201);
+    expect(await attempt('POST', `${ADMIN}/context`, JSON.stringify({ name }))).toBe(201);
+    expect(await attempt('POST', `${ADMIN}/segments`, JSON.stringify({ name, constraints: [] }))).toBe(201);
+    const strategy = { ...ROLLOUT, variants: ROLLOUT.variants.map((variant) => ({ ...variant, name })) };
+    expect(
+      await attempt('POST', `${path}/environments/production/strategies`, JSON.stringify(strategy)),
+    ).toBe(200);
+    expect((await call(url, 'GET', path)).body).toMatchObject({
+      name,
+      environments: [{}, { strategies: [{}] }],
+    });
+    const served = await call(url, 'GET', `/api/client/features/${name}`, undefined, TOKENS.client);
+    expect(served.body).toMatchObject({ name });
+    expect(Object.prototype).not.toHaveProperty('name');
+  },
+);
+
+test('parameters keep a key called __proto__ as any other', async () => {
+  const { url, attempt } = await world();
+  const text = JSON.stringify({ name: 'default', parameters: { mark: '1' } }).replace('mark', '__proto__');
+  expect(await attempt('POST', `${PLACE}/strategies`, text)).toBe(200);
+  const { body } = await call(url, 'GET', `${PLACE}/strategies`);
+  expect(JSON.stringify(body)).toContain('{"__proto__":"1"}');
+});
+
+test('of keys that are given twice the last one counts', async () => {
+  const { attempt } = await world();
+  expect(await attempt('POST', FEATURES, '{"name":"bad name","name":"good"}')).toBe(201);
+  expect(await attempt('POST', FEATURES, '{"name":"better","name":"bad name"}')).toBe(400);
+});
+
+test.each(['{', '{"name":"a"', 'name=a', '[1,]', '\u0000', '"text"', '7'])(
+  'the body %j is a 400',
+  async (text) => {
+    const { endpoints, attempt } = await world();
+    for (const { method, path } of endpoints) expect(await attempt(method, path, text)).toBe(400);
+  },
+);
+
+test.each([
+  'text/plain',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=x',
+  'application/xml',
+])('a body of type %s is a 415 in the words of Unleash', async (type) => {
+  const { url, stored, endpoints } = await world();
+  const before = stored();
+  for (const { method, path, body } of endpoints.filter((one) => !one.path.endsWith('/clone'))) {
+    const answer = await fetch(url + path, {
+      method,
+      headers: { authorization: TOKENS.admin, 'content-type': type },
+      body: JSON.stringify(body),
+    });
+    expect(answer.status, `${method} ${path}`).toBe(415);
+    const message = `We do not accept the content-type you provided (${type}). Try using one of the content-types we do accept instead (application/json) and make sure the body is in the corresponding format.`;
+    expect(await answer.json()).toEqual({ name: 'ContentTypeError', message, details: [{ message }] });
+  }
+  expect(stored()).toEqual(before);
+});
+
+test('a body of 100 KiB is read, one byte more is a 413', async () => {
+  const { url, stored } = await world();
+  const sized = (bytes: number) => JSON.stringify({ name: 'big' }).padEnd(bytes);
+  const before = stored();
+  expect(await call(url, 'POST', FEATURES, sized(100 * 1024 + 1))).toMatchObject({
+    status: 413,
+    body: { message: expect.any(String) },
+  });
+  expect(stored()).toEqual(before);
+  expect((await call(url, 'POST', FEATURES, sized(100 * 1024))).status).toBe(201);
+});
+
+test('a path that is no text is a 400', async () => {
+  const { url } = await world();
+  expect(await call(url, 'GET', `${FEATURES}/%ff`)).toMatchObject({
+    status: 400,
+    body: { name: 'BadDataError' },
+  });
+});
+
+test('a long name that is sent is not sent back', async () => {
+  const { url } = await world();
+  const { body } = await call(url, 'POST', `${FEATURES}/child/dependencies`, { feature: 'x'.repeat(50_000) });
+  const { message } = body as { message: string };
+  expect(message).toMatch(/^No active feature xxx/);
+  expect(message.length).toBeLessThan(1010);
+});
