@@ -1,7 +1,7 @@
 /** Special functions in natural logs, so that tails far below the smallest double stay usable. */
 
 /** ln √(2π). */
-const LN_SQRT_2PI = 0.918938533204672741780329736406;
+const LN_SQRT_2PI = 0.9189385332046728;
 /** From here on Stirling's series is exact to the last digits of a double. */
 const STIRLING_MIN = 10;
 /** Bernoulli's coefficients B₂ₖ / (2k(2k−1)) of Stirling's series. */

@@ -1,0 +1,307 @@
+import { describe, expect, test } from 'vitest';
+import { type Triple, withLegacyAsService } from '../../../router/core/noise/model.ts';
+import { type Random, randomOf } from '../../helpers/random.ts';
+import { digestOf, modelOf, ROUTE, type Scalar, type Three, tripleOf } from '../../helpers/triples.ts';
+
+test('22 answers that only the service gives differently are a regression, 21 are not yet', () => {
+  const model = modelOf();
+  for (let i = 0; i < 21; i += 1) model.fold(tripleOf({ price: ['1', '1', '2'] }));
+  expect(model.verdictOf(ROUTE, '/body/price', 'value')).toBe('UNKNOWN');
+  model.fold(tripleOf({ price: ['1', '1', '2'] }));
+  expect(model.verdictOf(ROUTE, '/body/price', 'value')).toBe('REGRESSION');
+});
+
+test('a path counts once per answer, however many places of it differ, and each kind by itself', () => {
+  const model = modelOf();
+  model.fold(
+    tripleOf({ 'items/0/p': ['1', '2', '3'], 'items/1/p': ['1', '1', '3'], 'items/2/p': ['1', '1', null] }),
+  );
+  expect(countsOf(model.reports())).toEqual([
+    ['/body/items/*/p value', 1, 1, 0, 0],
+    ['/body/items/*/p type', 1, 0, 1, 0],
+  ]);
+});
+
+test('n of a path is every triple of its route, those before it was first seen too', () => {
+  const model = modelOf();
+  for (let i = 0; i < 10; i += 1) model.fold(tripleOf({}));
+  model.fold(tripleOf({ late: ['a', 'b', 'a'] }));
+  expect(countsOf(model.reports())).toEqual([['/body/late value', 11, 0, 0, 1]]);
+});
+
+test('a path that never drifts is clean once the bound is within the budget, and not before', () => {
+  const model = modelOf();
+  for (let i = 0; i < 3677; i += 1) model.fold(tripleOf({}));
+  expect(model.verdictOf(ROUTE, '/body/any', 'value')).toBe('UNKNOWN');
+  model.fold(tripleOf({}));
+  expect(model.verdictOf(ROUTE, '/body/any', 'value')).toBe('CLEAN');
+  expect(model.verdictOf('GET /other', '/body/any', 'value')).toBeNull();
+});
+
+test('an id that always differs is noise after the first look, for its own kind only', () => {
+  const random = randomOf(1);
+  const model = modelOf();
+  for (let i = 0; i < 499; i += 1) model.fold(tripleOf({ id: uuids(random) }));
+  expect(model.verdictOf(ROUTE, '/body/id', 'value')).toBe('UNKNOWN');
+  model.fold(tripleOf({ id: uuids(random) }));
+  expect(model.verdictOf(ROUTE, '/body/id', 'value')).toBe('NOISE');
+  expect(model.verdictOf(ROUTE, '/body/id', 'missing')).toBe('UNKNOWN');
+});
+
+test('a regression that is certain but too small to matter is not one, and is noise where legacy drifts', () => {
+  const random = randomOf(2);
+  const model = modelOf({ effectMin: 0.2, noiseBudget: 0.5 });
+  for (let i = 0; i < 4000; i += 1) model.fold(reordered(random(5) === 0, random(10) === 0));
+  const [report] = model.reports();
+  expect(report?.lnE).toBeGreaterThan(13);
+  expect(report?.verdict).toBe('NOISE');
+});
+
+test('what begins after a look is not excused by it, and is judged at the next one', () => {
+  const model = modelOf();
+  const verdict = () => model.verdictOf(ROUTE, '/body/list', 'order');
+  for (let i = 0; i < 2000; i += 1) model.fold(reordered(i % 50 === 0, i % 50 === 0));
+  expect(verdict()).toBe('NOISE');
+  for (let i = 0; i < 60; i += 1) model.fold(reordered(true, false));
+  expect(verdict()).toBe('UNKNOWN');
+  for (let i = 0; i < 1940; i += 1) model.fold(reordered(i % 20 === 0, false));
+  expect(verdict()).toBe('REGRESSION');
+});
+
+describe('on a path that always differs, the values tell', () => {
+  const cases: readonly (readonly [
+    string,
+    string,
+    (random: Random) => Scalar,
+    (random: Random) => Scalar,
+  ])[] = [
+    ['another format', 'make', uuid, (random) => `01H${digits(random, 23)}`],
+    ['another version of UUID', 'make', uuid, (random) => uuid(random).replace('-4', '-7')],
+    ['another host', 'make', (random) => `http://a/${random(1e9)}`, (random) => `http://b/${random(1e9)}`],
+    [
+      'an instant with another precision',
+      'make',
+      isoSeconds,
+      (random) => isoSeconds(random).replace('Z', '.000Z'),
+    ],
+    ['another length', 'length', (random) => letters(random, 9), (random) => letters(random, 5)],
+    ['null', 'null', uuid, (random) => (random(4) === 0 ? null : uuid(random))],
+    ['nothing', 'missing', uuid, (random) => (random(4) === 0 ? undefined : uuid(random))],
+    ['an empty text', 'empty', uuid, (random) => (random(4) === 0 ? '' : uuid(random))],
+    [
+      'an hour more',
+      'shift',
+      (random) => isoAt(random(600_000)),
+      (random) => isoAt(3_600_000 + random(600_000)),
+    ],
+    ['a little less', 'shift', (random) => random(1000), (random) => random(700)],
+    ['a constant', 'repeats', (random) => letters(random, 12), () => 'xyzxyzxyzxyz'],
+    ['what was asked for', 'request', (random) => letters(random, 8), () => 'question'],
+    [
+      'a member of another set',
+      'pool',
+      (random) => `shop ${'abcdef'[random(6)]}`,
+      (random) => `shop ${'abcxyz'[random(6)]}`,
+    ],
+  ];
+  test.each(cases)('%s', (_, feature, legacy, service) => {
+    const random = randomOf(3);
+    const model = modelOf();
+    for (let i = 0; i < 600; i += 1)
+      model.fold(tripleOf({ x: [legacy(random), legacy(random), service(random)] }, { asked: ['question'] }));
+    const found = model.reports().filter(({ verdict }) => verdict === 'REGRESSION');
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.map((report) => report.feature)).toContain(feature);
+  });
+  test.each(cases)('%s: not when legacy does it too', (_, __, legacy, service) => {
+    const random = randomOf(4);
+    const model = modelOf();
+    const any = () => (random(2) === 0 ? legacy(random) : service(random));
+    for (let i = 0; i < 600; i += 1)
+      model.fold(tripleOf({ x: [any(), any(), any()] }, { asked: ['question'] }));
+    expect(model.reports().filter(({ verdict }) => verdict === 'REGRESSION')).toEqual([]);
+  });
+});
+
+test('an instant outside of the call that made it tells', () => {
+  const random = randomOf(5);
+  const model = modelOf();
+  for (let i = 0; i < 200; i += 1) {
+    const startMs = 1_700_000_000_000 + i * 60_000;
+    const call = { startMs, endMs: startMs + 100 };
+    const now = () => new Date(startMs + random(100)).toISOString();
+    const stale = new Date(startMs - 5000 - random(100)).toISOString();
+    model.fold(
+      tripleOf(
+        { at: [now(), now(), random(2) === 0 ? stale : now()] },
+        { calls: { baseline: call, service: call } },
+      ),
+    );
+  }
+  const [report] = model.reports();
+  expect(report?.verdict).toBe('REGRESSION');
+});
+
+test('ids that are one in all of legacy’s answers are one group, and an answer that tears them apart is a regression', () => {
+  const random = randomOf(6);
+  const model = modelOf();
+  const order = (together: boolean): readonly [Scalar, Scalar, Scalar] => {
+    const [id, other] = [uuid(random), uuid(random)];
+    return [id, together ? id : other, other];
+  };
+  for (let i = 0; i < 600; i += 1) {
+    const three = [order(true), order(true), order(i % 2 === 0)];
+    const field = (at: number): Three => [three[0]?.[at], three[1]?.[at], three[2]?.[at]];
+    model.fold(tripleOf({ id: field(0), 'lines/0/orderId': field(1), 'lines/0/id': field(2) }));
+  }
+  expect(model.ids(ROUTE)).toEqual(
+    new Map([
+      ['/body/id', '/body/id'],
+      ['/body/lines/*/orderId', '/body/id'],
+      ['/body/lines/*/id', '/body/lines/*/id'],
+    ]),
+  );
+  const found = model.reports().filter(({ verdict }) => verdict === 'REGRESSION');
+  expect(found.map(({ template, feature }) => [template, feature])).toEqual([
+    ['/body/lines/*/orderId', 'renaming'],
+  ]);
+});
+
+test('the number of different values is shown beside a path', () => {
+  const random = randomOf(7);
+  const model = modelOf();
+  for (let i = 0; i < 1001; i += 1)
+    model.fold(tripleOf({ x: [uuid(random), uuid(random), `same ${random(3)}`] }));
+  const [report] = model.reports();
+  expect(report?.distinct?.service).toBeCloseTo(3, 0);
+  expect(Math.abs((report?.distinct?.baseline ?? 0) - 1000)).toBeLessThan(400);
+});
+
+test('endless distinct paths keep the model within its bound; the least hit go first and are counted', () => {
+  const model = modelOf({ pathsMax: 100 });
+  for (let i = 0; i < 5000; i += 1) {
+    model.fold(tripleOf({ often: ['a', 'a', 'b'], [`k${i}`]: ['a', 'a', 'b'], [`m${i}`]: ['a', 'b', 'a'] }));
+    expect(model.tracked).toBeLessThanOrEqual(100);
+  }
+  expect(model.evicted + model.tracked).toBe(10_001);
+  expect(model.reports().find(({ template }) => template === '/body/often')).toMatchObject({
+    n: 5000,
+    b: 5000,
+  });
+});
+
+test('a path that was dropped begins again, and a triple of more paths than there is room for is survived', () => {
+  const model = modelOf({ pathsMax: 8 });
+  const many = (prefix: string): Record<string, Three> =>
+    Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${prefix}${i}`, ['a', 'a', 'b']]));
+  model.fold(tripleOf(many('a')));
+  model.fold(tripleOf(many('b')));
+  model.fold(tripleOf(many('a')));
+  expect(model.tracked).toBe(8);
+  for (const { n, b } of model.reports()) expect([n, b]).toEqual([1, 1]);
+});
+
+test('kept as JSON and folded on, a model says what it would have said', () => {
+  const triples = shop(8, 1200);
+  const whole = modelOf();
+  for (const triple of triples) whole.fold(triple);
+  let resumed = modelOf();
+  for (const [i, triple] of triples.entries()) {
+    if (i % 101 === 100) resumed = modelOf({}, JSON.parse(JSON.stringify(resumed.content())));
+    resumed.fold(triple);
+  }
+  expect(resumed.content()).toEqual(whole.content());
+  for (const [i, report] of whole.reports().entries())
+    expect(Math.abs((resumed.reports()[i]?.lnE ?? Number.NaN) - report.lnE)).toBeLessThan(1e-9);
+});
+
+test('two models merge to the counts of one that saw everything', () => {
+  const triples = shop(9, 1200);
+  const [whole, left, right] = [modelOf(), modelOf(), modelOf()];
+  for (const [i, triple] of triples.entries()) {
+    whole.fold(triple);
+    (i < 700 ? left : right).fold(triple);
+  }
+  left.merge(right.content());
+  const verdicts = (model: typeof whole) =>
+    model
+      .reports()
+      .map(({ template, kind, n, both, b, c, verdict }) => [template, kind, n, both, b, c, verdict].join(' '))
+      .sort();
+  expect(verdicts(left)).toEqual(verdicts(whole));
+});
+
+test('legacy’s second answer in the service’s place flags nothing', () => {
+  const model = modelOf();
+  for (const triple of shop(10, 1200)) model.fold(withLegacyAsService(triple));
+  expect(model.reports().filter(({ verdict, b, c }) => verdict === 'REGRESSION' || b !== c)).toEqual([]);
+});
+
+test('what is kept holds no value', () => {
+  const model = modelOf();
+  for (let i = 0; i < 50; i += 1)
+    model.fold(tripleOf({ mail: [`a${i}@secret.example`, `b${i}@secret.example`, `c${i}@secret.example`] }));
+  expect(JSON.stringify(model.content())).not.toMatch(/secret/);
+  expect(digestOf('a')).toBeLessThan(2 ** 53);
+});
+
+/** A list in another order: a difference without a value. */
+function reordered(byService: boolean, byLegacy: boolean): Triple {
+  const list = {
+    template: '/body/list',
+    path: '/body/list',
+    kind: 'order',
+    legacy: null,
+    other: null,
+  } as const;
+  return {
+    route: ROUTE,
+    service: byService ? [list] : [],
+    baseline: byLegacy ? [list] : [],
+    asked: new Set(),
+    calls: null,
+  };
+}
+
+/** Some of everything: ids, times, a flaky field, a regression. */
+function shop(seed: number, count: number): readonly Triple[] {
+  const random = randomOf(seed);
+  return Array.from({ length: count }, () => {
+    const flaky = () => (random(20) === 0 ? 'b' : 'a');
+    return tripleOf({
+      id: uuids(random),
+      at: [isoAt(random(1000)), isoAt(random(1000)), isoAt(random(1000))],
+      flaky: [flaky(), flaky(), flaky()],
+      broken: ['a', 'a', random(10) === 0 ? null : 'a'],
+    });
+  });
+}
+
+function countsOf(reports: ReturnType<ReturnType<typeof modelOf>['reports']>) {
+  return reports.map(({ template, kind, n, both, b, c }) => [`${template} ${kind}`, n, both, b, c]);
+}
+
+function uuids(random: Random): Three {
+  return [uuid(random), uuid(random), uuid(random)];
+}
+
+function uuid(random: Random): string {
+  const hex = (length: number) => Array.from({ length }, () => random(16).toString(16)).join('');
+  return `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}`;
+}
+
+function digits(random: Random, length: number): string {
+  return Array.from({ length }, () => random(10)).join('');
+}
+
+function letters(random: Random, length: number): string {
+  return Array.from({ length }, () => String.fromCharCode(97 + random(26))).join('');
+}
+
+function isoAt(ms: number): string {
+  return new Date(1_700_000_000_000 + ms).toISOString();
+}
+
+function isoSeconds(random: Random): string {
+  return isoAt(random(1e9)).replace(/\.\d+Z/, 'Z');
+}
