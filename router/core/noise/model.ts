@@ -31,6 +31,7 @@ export interface Call {
 
 /** One request, asked of legacy twice and of the service. The second and third call must start in random order. */
 export interface Triple {
+  /** Label of a configured route: the only names that are kept without a bound of their own. */
   readonly route: string;
   /** Legacy's first answer against the service's. */
   readonly service: readonly Finding[];

@@ -49,7 +49,7 @@ export function flagThreshold({ alpha, pathsMax }: NoisePolicy): number {
 }
 
 /** The effect at the last look: δ of Newcombe's interval, its error shared among all looks. Null before the first. */
-export function effectOf(look: PairedCounts | null, { alpha }: NoisePolicy): Interval | null {
+function effectOf(look: PairedCounts | null, { alpha }: NoisePolicy): Interval | null {
   if (look === null) return null;
   const j = lookIndex(look.n);
   return newcombe(look, normalQuantile(1 - alpha / (j * (j + 1))));

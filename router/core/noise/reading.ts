@@ -43,7 +43,7 @@ export function readingOf({ type, text, length }: Sample, digest: Digest): Readi
   const amount = utcMs ?? (DECIMAL.test(seen) ? Number(seen) : null);
   const offset = time?.offsetMinutes ?? null;
   return {
-    make: `${type} ${format}${refinement(format, seen)}`,
+    make: `${type} ${format}${refinement(format, seen, digest)}`,
     length: bucket,
     blank: length === 0 ? 'empty' : null,
     amount: utcMs === null || offset === null ? amount : utcMs - offset * 60_000,
@@ -54,9 +54,9 @@ export function readingOf({ type, text, length }: Sample, digest: Digest): Readi
 }
 
 /** What tells apart values of one format: the version of a UUID, how fine an instant is and its zone, the host of a URL. */
-function refinement(format: string, text: string): string {
+function refinement(format: string, text: string, digest: Digest): string {
   if (format === 'uuid') return `-${text.charAt(14)}`;
-  if (format === 'url') return ` ${/^[^/]*\/\/([^/?#]{0,255})/.exec(text)?.[1] ?? ''}`;
+  if (format === 'url') return ` ${digest(/^[^/]*\/\/([^/?#]{0,255})/.exec(text)?.[1] ?? '')}`;
   if (format !== 'instant') return '';
   return `${text.includes('.') ? '.f' : ''}${/[Zz]$/.test(text) ? 'Z' : /[+-]\d\d:\d\d$/.test(text) ? '+' : ''}`;
 }

@@ -10,7 +10,7 @@ import { bloomAdd, bloomHas, bloomMerge, distinctAdd, distinctCount, distinctMer
 /**
  * `null`, `missing`, `empty`, `make`, `length`: other than legacy's first value. `shift`: above the other answer's value, or
  * below it; of instants by more than the tolerance, since one side is always the slower one. `repeats`: one of the two values of the triple before. `request`: a value the request carried.
- * `pool`: never seen from legacy. `window`: an instant outside the call that made it. `renaming`: an id with two images.
+ * `pool`: never seen from legacy, times apart. `window`: an instant outside the call that made it. `renaming`: an id with two images.
  */
 export const FEATURES = [
   'null',
@@ -200,7 +200,9 @@ const QUESTIONS: Readonly<Record<Feature, Question>> = {
   // Both answers are asked about the same values: about its own alone, a rare value and a frequent one are not alike.
   repeats: ({ digest }, _, __, ___, { previous }) => digest !== null && previous.includes(digest),
   request: ({ digest }, _, { asked }) => digest !== null && asked.has(digest),
-  pool: ({ digest }, _, __, ___, { pool }) => digest !== null && !bloomHas(pool, digest),
+  // A clock shows nobody the same time twice.
+  pool: ({ digest, scale, atMs }, _, __, ___, { pool }) =>
+    digest !== null && scale !== 'instant' && atMs === null && !bloomHas(pool, digest),
   window: ({ atMs }, _, { windows }, side) =>
     atMs !== null && windows !== null && (atMs < windows[side].fromMs || atMs > windows[side].toMs),
   renaming: (_, __, { broken }, side) => broken[side],

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { type Triple, withLegacyAsService } from '../../../router/core/noise/model.ts';
+import { compare, STEPS_MAX } from '../../../router/core/compare/compare.ts';
+import type { Difference } from '../../../router/core/compare/comparison.ts';
+import { compileRules } from '../../../router/core/compare/rules.ts';
+import { templateOf } from '../../../router/core/compare/trail.ts';
+import { findingsOf, type Triple, withLegacyAsService } from '../../../router/core/noise/model.ts';
+import { explains, worstOf } from '../../../router/core/noise/path-verdict.ts';
+import type { Captured } from '../../../router/core/types.ts';
 import { type Random, randomOf } from '../../helpers/random.ts';
-import { digestOf, modelOf, ROUTE, type Scalar, type Three, tripleOf } from '../../helpers/triples.ts';
+import { modelOf, ROUTE, type Scalar, type Three, tripleOf } from '../../helpers/triples.ts';
 
 test('22 answers that only the service gives differently are a regression, 21 are not yet', () => {
   const model = modelOf();
@@ -239,11 +245,84 @@ test('legacy’s second answer in the service’s place flags nothing', () => {
 
 test('what is kept holds no value', () => {
   const model = modelOf();
-  for (let i = 0; i < 50; i += 1)
-    model.fold(tripleOf({ mail: [`a${i}@secret.example`, `b${i}@secret.example`, `c${i}@secret.example`] }));
+  const mail = (i: number) => `a${i}@secret.example`;
+  const url = (i: number) => `https://secret.example/${i}`;
+  for (let i = 0; i < 150; i += 3)
+    model.fold(
+      tripleOf({ mail: [mail(i), mail(i + 1), mail(i + 2)], url: [url(i), url(i + 1), url(i + 2)] }),
+    );
+  expect(model.reports()).toHaveLength(2);
   expect(JSON.stringify(model.content())).not.toMatch(/secret/);
-  expect(digestOf('a')).toBeLessThan(2 ** 53);
 });
+
+test('differences as the comparer gives them are folded by template, with their values', () => {
+  const random = randomOf(13);
+  const model = modelOf();
+  const answer = (names: readonly Scalar[]) =>
+    answerOf({ id: uuid(random), items: names.map((name) => ({ name })) });
+  for (let i = 0; i < 40; i += 1) {
+    const legacy = answer(['a', 'b']);
+    model.fold({
+      route: ROUTE,
+      baseline: findingsOf(differencesOf(legacy, answer(['a', 'b'])), templateOf),
+      service: findingsOf(differencesOf(legacy, answer(['a', null])), templateOf),
+      asked: new Set(),
+      calls: null,
+    });
+  }
+  expect(countsOf(model.reports())).toEqual([
+    ['/body/id value', 40, 40, 0, 0],
+    ['/body/items/*/name type', 40, 0, 40, 0],
+  ]);
+  expect([...model.ids(ROUTE).keys()]).toEqual(['/body/id']);
+});
+
+test('the verdict of a group is that of its worst path', () => {
+  expect(worstOf(['CLEAN', 'NOISE', 'REGRESSION', 'UNKNOWN'])).toBe('REGRESSION');
+  expect(worstOf(['CLEAN', 'UNKNOWN', 'NOISE'])).toBe('UNKNOWN');
+  expect(worstOf(['CLEAN', 'NOISE'])).toBe('NOISE');
+  expect(worstOf([])).toBe('CLEAN');
+});
+
+test('only noise explains a difference', () => {
+  const explaining = (['REGRESSION', 'CLEAN', 'NOISE', 'UNKNOWN'] as const).filter(explains);
+  expect(explaining).toEqual(['NOISE']);
+});
+
+test('times that differ by less than the tolerance are no shift, since one side is always the slower one', () => {
+  const random = randomOf(12);
+  const model = modelOf();
+  const at = (i: number, late: number) => isoAt(i * 60_000 + late + random(100));
+  const three = (i: number, late: number): Three => [at(i, 0), at(i, 0), at(i, late)];
+  for (let i = 0; i < 300; i += 1) model.fold(tripleOf({ at: three(i, 800) }));
+  expect(model.verdictOf(ROUTE, '/body/at', 'value')).toBe('UNKNOWN');
+  for (let i = 0; i < 300; i += 1) model.fold(tripleOf({ at: three(i, 1200) }));
+  expect(model.verdictOf(ROUTE, '/body/at', 'value')).toBe('REGRESSION');
+});
+
+function answerOf(body: unknown): Captured {
+  return {
+    status: 200,
+    fields: ['content-type', 'application/json'],
+    body: new TextEncoder().encode(JSON.stringify(body)),
+    truncated: false,
+  };
+}
+
+function differencesOf(legacy: Captured, other: Captured): readonly Difference[] {
+  const comparison = compare(
+    legacy,
+    { kind: 'answer', answer: other, oversize: false },
+    {
+      request: { method: 'GET', url: 'http://legacy.example/' },
+      rules: compileRules([], { route: null, status: 200, today: null }),
+      inflate: (bytes) => ({ kind: 'bytes', bytes }),
+      internalHosts: [],
+      stepsMax: STEPS_MAX,
+    },
+  );
+  return comparison.outcome === 'skipped' ? [] : comparison.differences;
+}
 
 /** A list in another order: a difference without a value. */
 function reordered(byService: boolean, byLegacy: boolean): Triple {
