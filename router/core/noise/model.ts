@@ -185,7 +185,7 @@ export function createNoiseModel({ policy, digest, toleranceMs }: NoiseOptions):
     }
   }
 
-  /** Null when even an empty model has no room. */
+  /** Null when even an empty model has no room. The paths it is full of go before this one can come back. */
   function countsOf(route: Route, path: Path, kind: Kind): Counts | null {
     const known = path.kinds.get(kind);
     if (known !== undefined) return known;
@@ -199,18 +199,14 @@ export function createNoiseModel({ policy, digest, toleranceMs }: NoiseOptions):
     return counts;
   }
 
-  function count(route: Route, path: Path, { service, baseline }: Touch): boolean {
-    let complete = true;
+  function count(route: Route, path: Path, { service, baseline }: Touch): void {
     for (const kind of new Set([...service, ...baseline])) {
       const counts = countsOf(route, path, kind);
-      if (counts === null) complete = false;
-      else {
-        counts.look = lookOf(counts, route.n);
-        counts[service.has(kind) ? (baseline.has(kind) ? 'both' : 'b') : 'c'] += 1;
-        path.hits += 1;
-      }
+      if (counts === null) continue;
+      counts.look = lookOf(counts, route.n);
+      counts[service.has(kind) ? (baseline.has(kind) ? 'both' : 'b') : 'c'] += 1;
+      path.hits += 1;
     }
-    return complete;
   }
 
   function observe(touched: ReadonlyMap<string, Touch>, route: Route, triple: Triple): void {
@@ -239,7 +235,6 @@ export function createNoiseModel({ policy, digest, toleranceMs }: NoiseOptions):
       const route = routeOf(triple.route);
       const touched = touchedBy(triple);
       makeRoom(newKinds(touched, route));
-      let complete = true;
       observe(touched, route, triple);
       for (const [template, touch] of touched) {
         let path = route.paths.get(template);
@@ -247,13 +242,12 @@ export function createNoiseModel({ policy, digest, toleranceMs }: NoiseOptions):
           path = { kinds: new Map(), values: null, hits: 0 };
           route.paths.set(template, path);
         }
-        complete = count(route, path, touch) && complete;
+        count(route, path, touch);
         if (path.kinds.size === 0) route.paths.delete(template);
         // From the next triple on: this one was chosen because legacy's answers differ in it, the service's need not.
         else if (path.values === null && drifts(touch)) path.values = createValueTally();
       }
       route.n += 1;
-      if (!complete) route.blind = route.n;
     },
     reports: () =>
       [...routes].flatMap(([name, route]) =>

@@ -3,8 +3,14 @@ import { compare, STEPS_MAX } from '../../../router/core/compare/compare.ts';
 import type { Difference } from '../../../router/core/compare/comparison.ts';
 import { compileRules } from '../../../router/core/compare/rules.ts';
 import { templateOf } from '../../../router/core/compare/trail.ts';
-import { findingsOf, type Triple, withLegacyAsService } from '../../../router/core/noise/model.ts';
+import {
+  findingsOf,
+  type NoiseModel,
+  type Triple,
+  withLegacyAsService,
+} from '../../../router/core/noise/model.ts';
 import { explains, worstOf } from '../../../router/core/noise/path-verdict.ts';
+import { FEATURES, type Feature } from '../../../router/core/noise/values.ts';
 import type { Captured } from '../../../router/core/types.ts';
 import { type Random, randomOf } from '../../helpers/random.ts';
 import { modelOf, ROUTE, type Scalar, type Three, tripleOf } from '../../helpers/triples.ts';
@@ -207,6 +213,53 @@ test('a path that was dropped begins again, and a triple of more paths than ther
   for (const { n, b } of model.reports()) expect([n, b]).toEqual([1, 1]);
 });
 
+test('of a path that was dropped only the triples since then are counted', () => {
+  const model = modelOf({ pathsMax: 8 });
+  model.fold(tripleOf({ x: ['a', 'a', 'b'] }));
+  for (let i = 0; i < 20; i += 1) model.fold(tripleOf({ [`k${i}`]: ['a', 'a', 'b'] }));
+  model.fold(tripleOf({ x: ['a', 'a', 'b'] }));
+  const x = model.reports().find(({ template }) => template === '/body/x');
+  expect(x?.b).toBe(1);
+  expect(x?.n).toBeLessThan(22);
+});
+
+test('where an answer shows no difference it has legacy’s value', () => {
+  const model = modelOf();
+  model.fold(tripleOf({ x: ['a', 'b', 'a'] }));
+  for (let i = 0; i < 30; i += 1) model.fold(tripleOf({ x: ['a', 'a', 'b'] }));
+  for (let i = 0; i < 30; i += 1) model.fold(tripleOf({ x: ['a', 'b', 'a'] }));
+  expect(valueCounts(model, 'missing')).toEqual([0, 0, 0]);
+  expect(valueCounts(model, 'make')).toEqual([0, 0, 0]);
+});
+
+test('what only one answer has stands beside what legacy has at that index', () => {
+  const model = modelOf();
+  model.fold(tripleOf({ 'x/1': ['u', 'v', 'u'] }));
+  const [inserted] = tripleOf({ 'x/1': [undefined, undefined, 'w'] }).service;
+  const changed = tripleOf({ 'x/1': ['u', 'v', 'u'] });
+  model.fold({ ...changed, service: inserted === undefined ? [] : [inserted] });
+  expect(valueCounts(model, 'missing')).toEqual([1, 0, 0]);
+});
+
+test('what is not always there, or not always of one make, is no id', () => {
+  const random = randomOf(14);
+  const model = modelOf();
+  for (let i = 0; i < 200; i += 1) {
+    const other = i % 2 === 0 ? uuid(random) : uuid(random).replaceAll('-', '');
+    const sometimes: Record<string, Three> = i % 2 === 0 ? { sometimes: uuids(random) } : {};
+    model.fold(tripleOf({ id: uuids(random), changing: [uuid(random), other, uuid(random)], ...sometimes }));
+  }
+  expect([...model.ids(ROUTE).keys()]).toEqual(['/body/id']);
+});
+
+test('triples of another process count for a path that it never saw', () => {
+  const [left, right] = [modelOf(), modelOf()];
+  left.fold(tripleOf({ x: ['a', 'a', 'b'] }));
+  for (let i = 0; i < 5; i += 1) right.fold(tripleOf({}));
+  left.merge(right.content());
+  expect(countsOf(left.reports())).toEqual([['/body/x value', 6, 0, 1, 0]]);
+});
+
 test('kept as JSON and folded on, a model says what it would have said', () => {
   const triples = shop(8, 1200);
   const whole = modelOf();
@@ -342,18 +395,25 @@ function reordered(byService: boolean, byLegacy: boolean): Triple {
   };
 }
 
-/** Some of everything: ids, times, a flaky field, a regression. */
+/** Some of everything: ids, times of calls one after the other, a flaky field, a regression. */
 function shop(seed: number, count: number): readonly Triple[] {
   const random = randomOf(seed);
   return Array.from({ length: count }, () => {
     const flaky = () => (random(20) === 0 ? 'b' : 'a');
-    return tripleOf({
+    const call = (ms: number) => ({ startMs: 1_700_000_000_000 + ms, endMs: 1_700_000_001_000 + ms });
+    const fields: Record<string, Three> = {
       id: uuids(random),
-      at: [isoAt(random(1000)), isoAt(random(1000)), isoAt(random(1000))],
+      at: [isoAt(random(1000)), isoAt(random(1000)), isoAt(5000 + random(1000))],
       flaky: [flaky(), flaky(), flaky()],
       broken: ['a', 'a', random(10) === 0 ? null : 'a'],
-    });
+    };
+    return tripleOf(fields, { calls: { baseline: call(0), service: call(5000) } });
   });
+}
+
+function valueCounts(model: NoiseModel, feature: Feature): readonly number[] | undefined {
+  const at = 3 * FEATURES.indexOf(feature);
+  return model.content().routes[0]?.paths[0]?.values?.counts.slice(at, at + 3);
 }
 
 function countsOf(reports: ReturnType<ReturnType<typeof modelOf>['reports']>) {
