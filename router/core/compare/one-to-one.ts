@@ -16,5 +16,5 @@ export function join<T>({ forward, backward }: OneToOne<T>, from: T, to: T): boo
     backward.set(to, from);
     return true;
   }
-  return image === to && origin === from;
+  return image === to;
 }

@@ -33,6 +33,11 @@ test.each([
   ['noon', null],
 ])('%s as an instant', (text, atMs) => expect(reading(text).atMs).toBe(atMs));
 
+test('an instant is as large in any zone', () => {
+  const { amount, scale } = reading('2026-01-01T12:00:00+02:00');
+  expect([amount, scale]).toEqual([Date.UTC(2026, 0, 1, 10), 'instant']);
+});
+
 test.each([
   ['2026-01-01T12:00:00Z', '2026-01-01T12:00:00.1Z'],
   ['2026-01-01T12:00:00Z', '2026-01-01T12:00:00+00:00'],
