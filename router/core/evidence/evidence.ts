@@ -40,16 +40,23 @@ export interface Evidence {
   content(): EvidenceContent;
 }
 
+/** Takes 2.4 MB when full, twice: once for requests, once for what they showed. */
 const REQUESTS_MAX = 65_536;
 const SHAPES_MAX = 4096;
 const SIGNATURES_MAX = 200;
 /** Two digests of 52 bits add up to one of 53. */
 const HALF_RANGE = 2 ** 52;
 
-/** Each exact request counts once, however often it comes: 10,000 hits of one cached URL prove little. */
-export function createEvidence(content: EvidenceContent | null = null): Evidence {
-  const requests = createDistinct(REQUESTS_MAX, content?.requests);
-  const shown = createDistinct(REQUESTS_MAX, content?.shown);
+/**
+ * Each exact request counts once, however often it comes: 10,000 hits of one cached URL prove little. Exact up to
+ * `requestsMax` requests, then rather too few. Whoever keeps many keys shares one budget among them.
+ */
+export function createEvidence(
+  content: EvidenceContent | null = null,
+  requestsMax: number = REQUESTS_MAX,
+): Evidence {
+  const requests = createDistinct(requestsMax, content?.requests);
+  const shown = createDistinct(requestsMax, content?.shown);
   const observed = createDistinct(SHAPES_MAX, content?.observed);
   const compared = createDistinct(SHAPES_MAX, content?.compared);
   const signatures = new Map(content?.signatures.map((each) => [each.id, each]));

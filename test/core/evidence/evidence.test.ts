@@ -55,6 +55,14 @@ test('signatures that had to make room stay unexplained', () => {
   expect(evidence.unexplained(() => true)).toBe(300);
 });
 
+test('with fewer entries it counts on in a filter', () => {
+  const evidence = createEvidence(null, 10);
+  for (let i = 0; i < 100; i += 1) evidence.compared(request(i), shape(0), signature(1, '/body/a'));
+  expect([evidence.n, evidence.unexplained(() => false)]).toEqual([100, 100]);
+  const { requests, shown } = evidence.content();
+  expect([requests.entries.length, shown.entries.length]).toEqual([10, 10]);
+});
+
 test('shapes are counted as they come in and as they are compared', () => {
   const evidence = createEvidence();
   for (let i = 0; i < 20; i += 1) evidence.observed(shape(i));

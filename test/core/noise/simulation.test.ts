@@ -8,7 +8,7 @@ import { modelOf, type Scalar, type Three, tripleOf } from '../../helpers/triple
 const { alpha } = NOISE_POLICY;
 
 test('of 2,000 groups of 100 exchangeable paths, read after every pair, at most the share α is ever flagged', () => {
-  const [groups, paths, pairs] = [2000, 100, 400];
+  const [groups, paths, pairs] = [2000, 100, 250];
   const random = randomOf(11);
   const needed = flaggedFrom(flagThreshold({ ...NOISE_POLICY, pathsMax: paths }), pairs);
   let flagged = 0;
