@@ -1,12 +1,13 @@
 /**
- * Runs acceptance cases: `node test/conformance/cases.ts comparison|proxy [FILE]`. Comparison cases go to the
- * product's own functions, proxy cases through `fig proxy`.
+ * Runs acceptance cases: `node test/conformance/cases.ts comparison|noise|proxy [FILE]`. Comparison cases
+ * and noise vectors go to the product's own functions, proxy cases through `fig proxy`.
  * One line `FAIL <id>: <expected> | <got>` per failing case, then `N passed, N failed`. Exit 1 if any failed, 2 if
  * the file cannot be used.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runComparisonCases } from './comparison.ts';
+import { runNoiseVectors } from './noise.ts';
 import { runProxyCases } from './proxy.ts';
 
 export interface CaseResult {
@@ -20,6 +21,7 @@ type Runner = (cases: unknown) => Promise<readonly CaseResult[]>;
 
 const RUNNERS: ReadonlyMap<string, { readonly run: Runner; readonly file: string }> = new Map([
   ['comparison', { run: async (cases) => runComparisonCases(cases), file: 'comparison-cases.json' }],
+  ['noise', { run: async (vectors) => runNoiseVectors(vectors), file: 'noise-vectors.json' }],
   ['proxy', { run: runProxyCases, file: 'proxy-cases.json' }],
 ]);
 

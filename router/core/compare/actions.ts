@@ -12,6 +12,7 @@ import {
   type Zone,
   zoneOf,
 } from './instant.ts';
+import { createOneToOne, join } from './one-to-one.ts';
 import { readEmbeddedJson, readJwt } from './readers.ts';
 import type { BodyFormat, RuleEffect, Verdict } from './rule.ts';
 import { isUrlPart, sameUrl } from './url.ts';
@@ -256,16 +257,10 @@ function oneToOne(group: string): Verdict {
     if (from === undefined || to === undefined) return false;
     let map = renames.get(group);
     if (map === undefined) {
-      map = { forward: new Map(), backward: new Map() };
+      map = createOneToOne();
       renames.set(group, map);
     }
-    const [image, origin] = [map.forward.get(from), map.backward.get(to)];
-    if (image === undefined && origin === undefined) {
-      map.forward.set(from, to);
-      map.backward.set(to, from);
-      return true;
-    }
-    return image === to && origin === from;
+    return join(map, from, to);
   };
 }
 

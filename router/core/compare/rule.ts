@@ -1,17 +1,13 @@
 /** A compiled rule, and where compiled rules are looked up while an answer is walked. */
 import type { Tree } from '../json.ts';
+import type { OneToOne } from './one-to-one.ts';
 import type { RuleSegment } from './trail.ts';
 
 export interface VerdictContext {
   /** Base of relative URLs: what the client asked for. */
   readonly url: string;
   /** Per rename group: legacy id to service id, and back. */
-  readonly renames: Map<string, Renaming>;
-}
-
-interface Renaming {
-  readonly forward: Map<string, string>;
-  readonly backward: Map<string, string>;
+  readonly renames: Map<string, OneToOne<string>>;
 }
 
 /** Whether the rule holds for this pair, so that its difference is silent. */
