@@ -8,7 +8,7 @@ import { createTemplates } from '../core/compare/templates.ts';
 import type { Trail } from '../core/compare/trail.ts';
 import type { CauseEntry } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
-import { createInflate } from './decode.ts';
+import { createReaders } from './decode.ts';
 import type { Pair, PairMeta } from './pair.ts';
 import { createRedactor, type Redactor } from './redact.ts';
 
@@ -38,7 +38,7 @@ const RULE_SETS_MAX = 1024;
 /** `rules` = the group's rules; the same array may be passed every time and is compiled once per route and day. */
 export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
   const redactor = createRedactor(key);
-  const inflate = createInflate(decodedBytesMax);
+  const readers = createReaders(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
   const compiled = new Map<string, RuleSet>();
 
@@ -73,7 +73,7 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
       try {
         const set = ruleSetOf(meta, legacy.status, rules, rulesId);
         const { request, internalHosts } = meta;
-        const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
+        const context = { request, rules: set, ...readers, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
         return judged(comparison, meta, redactor, templateOf(meta.group));
       } catch {

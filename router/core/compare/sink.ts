@@ -1,6 +1,6 @@
 /** Collects the differences of one pair: counts are exact, lists are bounded. */
 import type { Tree } from '../json.ts';
-import { isObject, keysOf, lexemeOf, typeOf } from '../json.ts';
+import { Element, isObject, keysOf, lexemeOf, typeOf, Unreadable } from '../json.ts';
 import { isNumber } from './canonical.ts';
 import {
   type Detail,
@@ -112,6 +112,8 @@ export function sampleOf(value: Tree): Sample {
   const type = typeOf(value);
   if (isNumber(value)) return textSample(type, lexemeOf(value));
   if (Array.isArray(value)) return { type, text: null, length: value.length };
+  if (value instanceof Element) return { type, text: null, length: value.children.length };
+  if (value instanceof Unreadable) return textSample(type, value.text);
   if (isObject(value)) return { type, text: null, length: keysOf(value).length };
   return textSample(type, String(value));
 }

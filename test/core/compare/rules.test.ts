@@ -348,8 +348,8 @@ test('every fault of every rule is told, with its paperwork', () => {
 });
 
 test('compiling a faulty rule throws its name instead of leaving it out', () => {
-  const rule = ruleOf({ path: '/body', action: 'html' });
-  expect(() => compileRules([rule], { route: null, status: 200, today: null })).toThrow('html');
+  const rule = ruleOf({ path: '/body', action: 'csv' });
+  expect(() => compileRules([rule], { route: null, status: 200, today: null })).toThrow('csv');
 });
 
 const EVENTS = ['Content-Type', 'text/event-stream'];
