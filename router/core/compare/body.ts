@@ -254,7 +254,7 @@ const NDJSON: ReadonlySet<string> = new Set([
 const TEXTUAL: ReadonlySet<string> = new Set(['application/javascript', 'application/x-www-form-urlencoded']);
 
 function codedOf(answer: Captured): Coded {
-  const codings = (fieldValue(answer.fields, 'content-encoding') ?? '').toLowerCase().split(',');
+  const codings = (fieldValue(answer.fields, 'content-encoding') ?? '').toLowerCase().split(/, ?/);
   return {
     bytes: answer.body,
     contentType: fieldValue(answer.fields, 'content-type'),

@@ -128,11 +128,11 @@ function membersOf(value: string): ReadonlySet<string> {
   return new Set(members.filter((member) => member !== ''));
 }
 
-/** Lines of one name as one value, without whitespace round commas outside quotes (RFC 9110 §5.3, §5.6.1). */
+/** Lines of one name as one value, commas outside quotes written one way (RFC 9110 §5.3, §5.6.1). */
 function joined(lines: readonly string[]): string {
   return lines.length === 1 && !lines[0]?.includes(',')
     ? (lines[0] ?? '').trim()
-    : lines.flatMap(splitList).join(',');
+    : lines.flatMap(splitList).join(', ');
 }
 
 function splitList(value: string): readonly string[] {

@@ -46,7 +46,11 @@ export function createSink(internalHosts: readonly string[]): Sink {
         ignoredCount += 1;
         silencedBy.set(rule.index, (silencedBy.get(rule.index) ?? 0) + 1);
       }
-      if (list.length >= DIFFERENCES_MAX) return;
+      if (list.length >= DIFFERENCES_MAX) {
+        const last = list.pop();
+        if (last !== undefined) list.push({ ...last, detail: last.detail ?? 'many' });
+        return;
+      }
       const detail = leaks(found, internalHosts) ? 'internal-host' : found.detail;
       list.push({ ...found, detail, severity: severityOf(found.kind, detail), rule: rule?.index ?? null });
     },

@@ -423,12 +423,14 @@ function tasksOf(
   return steps.flatMap((each): Task[] => {
     const index = each.kind === 'extra' ? each.service : each.legacy;
     const place = { trail: below(trail, index), cursor: advance(cursor, index), silencer };
+    // A rule for elements never hides how many there are.
+    const alone = { ...place, cursor: null };
     const left = each.kind === 'extra' ? undefined : legacy[each.legacy];
     const right = each.kind === 'missing' ? undefined : service[each.service];
     if (left === undefined) {
-      return right === undefined ? [] : [{ kind: 'lone', side: 'extra', value: right, ...place }];
+      return right === undefined ? [] : [{ kind: 'lone', side: 'extra', value: right, ...alone }];
     }
-    if (right === undefined) return [{ kind: 'lone', side: 'missing', value: left, ...place }];
+    if (right === undefined) return [{ kind: 'lone', side: 'missing', value: left, ...alone }];
     return [{ kind: 'pair', legacy: left, service: right, ...place }];
   });
 }

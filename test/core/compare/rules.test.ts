@@ -362,7 +362,7 @@ test('sse compares events: comments, line ends and the order of fields are free'
   );
   expect(told(compared(legacy, text('id: 1\ndata: a\nb\n\n', EVENTS), rules))).toEqual([
     'different',
-    '/body/0/data value',
+    '/body/0/data value length',
   ]);
 });
 
