@@ -82,6 +82,8 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   { place: 'demo/', ours: [], packages: ['node:'] },
   // What only a process that reads flags can measure.
   { place: 'bench/flag-costs.ts', ours: ['bench/', 'flags/'], packages: ['node:'] },
+  // What only the comparer's own thread can measure.
+  { place: 'bench/compare-costs.ts', ours: ['router/shadow/'], packages: ['node:'] },
   { place: 'bench/flag-table.ts', ours: ['flags/table.ts'], packages: [] },
   { place: 'bench/', ours: [], packages: ['node:', 'http-proxy'] },
   { place: 'test/', ours: [''], packages: [''] },

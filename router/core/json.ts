@@ -184,14 +184,21 @@ function plainNumberEnd(text: string, from: number): number {
 
 /** Index of the quote that ends the string starting at `from`, or -1. */
 function closingQuote(text: string, from: number): number {
-  let end = text.indexOf('"', from + 1);
+  let end = nextQuote(text, from + 1);
   while (end !== -1 && text.charCodeAt(end - 1) === 92) {
     let backslashes = 1;
     while (text.charCodeAt(end - 1 - backslashes) === 92) backslashes += 1;
     if (backslashes % 2 === 0) break;
-    end = text.indexOf('"', end + 1);
+    end = nextQuote(text, end + 1);
   }
   return end;
+}
+
+/** Most strings are short: only a long one is worth a call. */
+function nextQuote(text: string, from: number): number {
+  const near = Math.min(text.length, from + 24);
+  for (let i = from; i < near; i += 1) if (text.charCodeAt(i) === 34) return i;
+  return text.indexOf('"', near);
 }
 
 function countMembers(root: Tree): number {
@@ -396,8 +403,9 @@ export function isObject(value: Tree): value is JsonMap | PlainObject {
   return typeOf(value) === 'object';
 }
 
-function isPlain(value: Exclude<Tree, null | boolean | number | string | Tree[]>): value is PlainObject {
-  return typeOf(value) === 'object' && !(value instanceof JsonMap);
+/** An object that `JSON.parse` made. */
+export function isPlain(value: object): value is PlainObject {
+  return Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** Own members in the order written; undefined members do not exist in JSON. */
