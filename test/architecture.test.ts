@@ -60,6 +60,11 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
     packages: ['node:', 'commander'],
   },
   {
+    place: 'cli/compare.ts',
+    ours: ['cli/', 'router/compare-answers.ts', 'router/core/'],
+    packages: ['node:', 'commander'],
+  },
+  {
     place: 'cli/kill.ts',
     ours: ['cli/', 'router/kill-file.ts', 'router/control/api.ts'],
     packages: ['node:', 'commander'],

@@ -273,8 +273,15 @@ function sameCharset(a: string | null, b: string | null): boolean {
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  const [left, right] = [viewOf(a), viewOf(b)];
+  const words = a.length - (a.length % 4);
+  for (let i = 0; i < words; i += 4) if (left.getInt32(i) !== right.getInt32(i)) return false;
+  for (let i = words; i < a.length; i += 1) if (a[i] !== b[i]) return false;
   return true;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function isBlank(text: string): boolean {
