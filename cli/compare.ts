@@ -8,12 +8,12 @@ import {
 } from '../router/compare-answers.ts';
 import type { Captured, CompareRule } from '../router/core/types.ts';
 import { CommandFailure, EXIT } from './exit.ts';
-import { readAnswer } from './saved-answer.ts';
+import { isUrl, readAnswer } from './saved-answer.ts';
 import { count, plain, print, table } from './ui.ts';
 
 interface CompareOptions {
   readonly rules?: string;
-  readonly url: string;
+  readonly url?: string;
   readonly json?: boolean;
 }
 
@@ -23,7 +23,7 @@ export function addCompare(program: Command): void {
     .argument('<legacy>', 'file with a saved response, or a URL to GET')
     .argument('<service>', 'the same of the other side')
     .option('--rules <file>', 'JSON list of rules, as in compare.rules')
-    .option('--url <url>', 'what was asked for: the base of `url` rules', 'http://legacy.example/')
+    .option('--url <url>', 'what was asked for, the base of `url` rules; default: legacy, where it is a URL')
     .option('--json', 'print JSON')
     .description('compare two saved answers as shadowing would; needs no server')
     .addHelpText(
@@ -36,9 +36,10 @@ Exit codes: 0 same, or all differences are ignored by rules; 1 different; 2 not 
     )
     .action(async (legacy: string, service: string, options: CompareOptions) => {
       const rules = options.rules === undefined ? [] : rulesOf(options.rules);
-      if (!URL.canParse(options.url)) throw unusable(options.url, 'is no absolute URL');
+      const url = options.url ?? (isUrl(legacy) ? legacy : 'http://legacy.example/');
+      if (!URL.canParse(url)) throw unusable(url, 'is no absolute URL');
       const [a, b] = [await answerOf(legacy), await answerOf(service)];
-      const compared = compareAnswers(a, b, rules, options.url);
+      const compared = compareAnswers(a, b, rules, url);
       if (compared.outcome === 'skipped')
         throw new CommandFailure(`cannot be compared: ${compared.reason}`, EXIT.usage);
       print(options.json ? JSON.stringify(compared) : plain(comparedText(compared, rules)));

@@ -14,7 +14,7 @@ const UNBODIED = [204, 205, 304];
  * words when there is none.
  */
 export async function readAnswer(source: string): Promise<Captured> {
-  if (/^https?:\/\//i.test(source)) return fetched(new URL(source));
+  if (isUrl(source)) return fetched(new URL(source));
   const size = statSync(source, { throwIfNoEntry: false })?.size;
   if (size === undefined) throw new Error('there is no such file');
   if (size > BYTES_MAX) throw new Error(`has ${size} bytes, more than ${BYTES_MAX}`);
@@ -23,6 +23,11 @@ export async function readAnswer(source: string): Promise<Captured> {
   if (start.startsWith('HTTP/')) return fromMessage(bytes);
   if (start.startsWith('{')) return fromJson(JSON.parse(bytes.toString('utf8')));
   throw new Error('is neither an HTTP response (HTTP/1.1 200 …) nor JSON { status, headers, body }');
+}
+
+/** Whether a source is asked over the network. */
+export function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
 }
 
 /** A head and everything after it. Heads of 1xx are skipped. Line ends may be LF alone, as an editor leaves them. */

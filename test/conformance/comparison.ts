@@ -92,7 +92,8 @@ function agrees(
   const loose = !isJson(each.primary) || !isJson(each.candidate);
   const text = ({ path, kind }: { readonly path: string; readonly kind: string }) =>
     `${loose && /^\/body(?:\/|$)/.test(path) ? '/body' : path} ${kind}`;
-  return JSON.stringify(differences.map(text).sort()) === JSON.stringify(got.map(text).sort());
+  const set = (list: typeof differences) => JSON.stringify([...new Set(list.map(text))].sort());
+  return set(differences) === set(got);
 }
 
 function isJson(answer: Answer): boolean {

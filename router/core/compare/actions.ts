@@ -28,6 +28,8 @@ export interface Action {
   readonly parameters: Readonly<Record<string, Check>>;
   readonly required: readonly string[];
   readonly build: (parameters: Parameters) => RuleEffect;
+  /** Acts on the body as a whole, at no other path. */
+  readonly wholeBody?: boolean;
 }
 
 const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
@@ -45,11 +47,12 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   ['number-lexeme', plain({ stage: 'verdict', reach: 'strict', holds: sameLexeme })],
   ['newlines', plain({ stage: 'normalise', apply: (text) => text.replace(/\r\n?/g, '\n') })],
   ['embedded-json', plain({ stage: 'read-string', read: readEmbeddedJson })],
-  ['sse', plain({ stage: 'read-body', as: 'sse', ignore: [] })],
-  ['multipart', plain({ stage: 'read-body', as: 'multipart', ignore: [] })],
+  ['sse', { ...plain({ stage: 'read-body', as: 'sse', ignore: [] }), wholeBody: true }],
+  ['multipart', { ...plain({ stage: 'read-body', as: 'multipart', ignore: [] }), wholeBody: true }],
   [
     'html',
     {
+      wholeBody: true,
       parameters: { ignore: isHtmlIgnores },
       required: [],
       build: ({ ignore }) => ({ stage: 'read-body', as: 'html', ignore: htmlIgnoresOf(ignore) }),
@@ -158,6 +161,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   [
     'parse-as',
     {
+      wholeBody: true,
       parameters: { as: isOneOf(FORMATS) },
       required: ['as'],
       build: ({ as }) => ({

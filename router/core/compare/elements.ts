@@ -23,7 +23,7 @@ export function planChildren(
 ): Alignment {
   const keyOf = (child: Tree) => {
     const at = advance(cursor, nameOf(child));
-    return canonicalOf(child, merged(at, advance(at, '*')), spend);
+    return `${nameOf(child)} ${canonicalOf(child, merged(at, advance(at, '*')), spend)}`;
   };
   return plan(legacy.children, service.children, { keyOf, nameOf }, spend, strict);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { checkRules } from '../../../router/core/compare/rules.ts';
 import type { Captured } from '../../../router/core/types.ts';
 import { type Random, randomOf } from '../../helpers/random.ts';
 import { compared, type RuleText } from './answers.ts';
@@ -136,7 +137,8 @@ function someRules(random: Random): readonly RuleText[] {
     pick(random, ['/body', '/body/**', '/body/*', '/headers/*', '/status', '/body/a', '/body/**/text()']);
   return Array.from({ length: random(4) }, () => {
     const rule = pick(random, rules);
-    return random(2) === 0 ? rule : { ...rule, path: path() };
+    const moved = { ...rule, path: path() };
+    return random(2) === 0 || checkRules([moved], null).length > 0 ? rule : moved;
   });
 }
 

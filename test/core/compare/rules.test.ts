@@ -327,6 +327,11 @@ test.each([
   ],
   [{ path: '/body', action: 'url', ignore: ['path'] }, 'rules[0].ignore: must list scheme'],
   [{ path: '/body', action: 'equivalent', pairs: [[{}, 1]] }, 'rules[0].pairs: must list'],
+  [{ path: '/body/a', action: 'html' }, 'rules[0].path: must be /body for "html"'],
+  [{ path: '/headers/x', action: 'parse-as', as: 'json' }, 'rules[0].path: must be /body for "parse-as"'],
+  [{ path: '/body', action: 'html', ignore: [{ attribute: 'x' }] }, 'rules[0].ignore: must list { selector'],
+  [{ path: '/body', action: 'html', ignore: ['p'] }, 'rules[0].ignore: must list { selector'],
+  [{ path: '/body', action: 'parse-as', as: 'csv' }, 'rules[0].as: must be one of json, ndjson, xml'],
   [7, 'rules[0]: must be an object'],
 ])('%j is a fault', (rule, expected) => {
   const faults = checkRules([rule], null).map(({ path, text }) => `${path}: ${text}`);
