@@ -100,6 +100,14 @@ export function integer(min: number, max: number): Parse<number> {
   };
 }
 
+/** An integer where Unleash's schema says number, so that the refusals have its words. */
+export function wholeNumber(min: number, max: number): Parse<number> {
+  return (value, path) => {
+    if (typeof value !== 'number') throw wrong(path, 'must be number', value);
+    return integer(min, max)(value, path);
+  };
+}
+
 export function list<T>(each: Parse<T>): Parse<T[]> {
   return (value, path) => {
     if (!Array.isArray(value)) throw wrong(path, 'must be array', value);
