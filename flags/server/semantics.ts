@@ -163,6 +163,11 @@ export const EVENT_TYPES = {
   'strategy-order-changed': { visible: true, grouped: true, label: 'Flag strategy order changed' },
   'feature-environment-enabled': { visible: true, grouped: true, label: 'Flag enabled' },
   'feature-environment-disabled': { visible: true, grouped: true, label: 'Flag disabled' },
+  'feature-environment-variants-updated': {
+    visible: true,
+    grouped: true,
+    label: 'Flag variants updated',
+  },
   'feature-dependency-added': { visible: true, grouped: true, label: 'feature-dependency-added' },
   'feature-dependency-removed': { visible: true, grouped: true, label: 'feature-dependency-removed' },
   'feature-dependencies-removed': { visible: true, grouped: true, label: 'feature-dependencies-removed' },

@@ -30,7 +30,8 @@ export function createFeature(
   return feature;
 }
 
-function insertFeature(
+/** A new flag, off in every environment. 409 when its name is taken. */
+export function insertFeature(
   changes: Changes,
   project: string,
   input: FeatureData & Pick<Feature, 'name'>,
@@ -119,7 +120,7 @@ function touchesVariants(patch: unknown): boolean {
 }
 
 /** A write that changes nothing makes no event. */
-function replaceData(changes: Changes, old: Feature, data: FeatureData, { archived }: Body): Feature {
+export function replaceData(changes: Changes, old: Feature, data: FeatureData, { archived }: Body): Feature {
   if (archived !== undefined && archived !== (old.archivedAt !== null)) {
     throw new Problem(
       'InvalidOperationError',

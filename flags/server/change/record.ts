@@ -63,6 +63,13 @@ export function requireProject(project: string): void {
   }
 }
 
+/** 404 unless the environment is one of ours. */
+export function requireEnvironment(environment: string): void {
+  if (!ENVIRONMENTS.some(({ name }) => name === environment)) {
+    throw new Problem('NotFoundError', `Could not find environment ${environment}`);
+  }
+}
+
 interface EventData {
   readonly data?: unknown;
   readonly preData?: unknown;

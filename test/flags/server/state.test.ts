@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { EVERY_EVENT } from '../../../flags/server/event-search.ts';
 import { createIds } from '../../../flags/server/ids.ts';
 import { type ClientState, replaceState } from '../../../flags/server/state.ts';
 import { type Commit, openStore } from '../../../flags/server/store.ts';
@@ -10,7 +11,7 @@ import { clock, recordingLog, tempDir } from '../world.ts';
 
 const ENVIRONMENT = 'production';
 const ACTOR = { name: 'test', userId: 1 };
-const ALL_EVENTS = { feature: null, project: null, type: null, limit: 1000, offset: 0 };
+const ALL_EVENTS = { ...EVERY_EVENT, limit: 1000 };
 
 function open() {
   const file = join(tempDir(), 'flags.db');
