@@ -70,6 +70,9 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   // What a user of the package writes.
   { place: 'demo/fig.config.ts', ours: [], packages: ['strangler-fig/config'] },
   { place: 'demo/', ours: [], packages: ['node:'] },
+  // What only a process that reads flags can measure.
+  { place: 'bench/flag-costs.ts', ours: ['bench/', 'flags/'], packages: ['node:'] },
+  { place: 'bench/flag-table.ts', ours: ['flags/table.ts'], packages: [] },
   { place: 'bench/', ours: [], packages: ['node:', 'http-proxy'] },
   { place: 'test/', ours: [''], packages: [''] },
 ];
