@@ -7,7 +7,7 @@ export type Body = Readonly<Record<string, unknown>>;
 /** Takes a value and where it was found (`/body/name`). */
 export type Parse<T> = (value: unknown, path: string) => T;
 
-export const TEXT_CHARS_MAX = 1000;
+const TEXT_CHARS_MAX = 1000;
 const NAME_CHARS_MAX = 100;
 /** Nothing that is understood is deeper; what recurses over a body must not meet an endless one. */
 const DEPTH_MAX = 32;
