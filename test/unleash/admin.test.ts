@@ -7,7 +7,8 @@ const PARAMETERS = { rollout: '10', stickiness: 'default', groupId: 'g' };
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 const ROLLOUT = { name: 'flexibleRollout', parameters: PARAMETERS };
 
-type Send = (method: string, path: string, body?: unknown) => Promise<unknown>;
+/** `only`: of a list only the item of that name is compared. */
+type Send = (method: string, path: string, body?: unknown, only?: string) => Promise<unknown>;
 
 /** One thing that is asked of both servers, with what it needs before. */
 interface Case {
@@ -364,6 +365,34 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    name: 'a clone',
+    async run(send, flag) {
+      const constraints = [{ contextName: 'tenant', operator: 'IN', values: ['acme'] }];
+      const variants = [{ name: 'a', weight: 1, weightType: 'variable', stickiness: 'default' }];
+      await send('POST', FEATURES, {
+        name: flag,
+        description: 'd',
+        type: 'experiment',
+        impressionData: true,
+      });
+      const id = Number(idIn(await send('POST', `${ADMIN}/segments`, { name: flag, constraints })));
+      await send('POST', `${place(flag)}/strategies`, { ...ROLLOUT, title: 't', constraints, variants });
+      await send('POST', `${place(flag)}/strategies`, { ...ROLLOUT, disabled: true });
+      await send('POST', `${place(flag, 'development')}/strategies`, { ...ROLLOUT, segments: [id] });
+      await send('POST', `${place(flag)}/on`);
+      await send('POST', `${ADMIN}/features/${flag}/tags`, { type: 'simple', value: 'diff' });
+      await send('POST', `${FEATURES}/${flag}/clone`, { name: flag });
+      await send('POST', `${FEATURES}/${flag}/clone`, { name: `${flag}.clone`, replaceGroupId: false });
+      await send('GET', `${FEATURES}/${flag}.clone`);
+      await send('POST', `${FEATURES}/${flag}/clone`, { name: `${flag}.clone.2` });
+      await send('GET', place(`${flag}.clone.2`));
+      await send('GET', `${ADMIN}/features/${flag}.clone.2/tags`);
+      await send('GET', `${ADMIN}/segments/${id}`);
+      await send('DELETE', `${FEATURES}/${flag}.clone.2`);
+      await send('POST', `${FEATURES}/${flag}.clone.2/clone`, { name: `${flag}.clone.3` });
+    },
+  },
+  {
     name: 'legal values',
     async run(send, flag) {
       const field = `${flag}.field`;
@@ -383,6 +412,9 @@ const CASES: readonly Case[] = [
         const constraints = [{ contextName: field, operator: 'IN', values: [value] }];
         await send('POST', `${place(flag)}/strategies`, { ...ROLLOUT, constraints });
       }
+      await send('GET', `${ADMIN}/context`, undefined, field);
+      await send('DELETE', `${FEATURES}/${flag}`);
+      await send('GET', `${ADMIN}/context`, undefined, field);
     },
   },
 ];
@@ -395,6 +427,11 @@ function isRefusal(value: unknown): value is object {
     'id' in value &&
     value.id !== undefined
   );
+}
+
+function itemIn(value: unknown, name: string): unknown {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [];
+  return items.find((one) => typeof one === 'object' && one !== null && 'name' in one && one.name === name);
 }
 
 /** Of a tag that was taken off Unleash logs the colour too. */
@@ -426,12 +463,12 @@ async function play(url: string, token: string, { run }: Case, flag: string): Pr
           return ids.get(id) ?? id;
         }),
     );
-  await run(async (method, path, body) => {
+  await run(async (method, path, body, only) => {
     const answer = await call(url, method, path, body, token);
     seen.push({
       asked: comparable(`${method} ${path.replace(/segments\/\d+/, 'segments/NUMBER')}`),
       status: answer.status,
-      body: comparable(answer.body),
+      body: comparable(only === undefined ? answer.body : itemIn(answer.body, only)),
     });
     return answer.body;
   }, flag);
