@@ -5,6 +5,7 @@ import { flagArgument } from './arguments.ts';
 import { connect, dataFolder } from './client.ts';
 import { addFlagsExport } from './flags-export.ts';
 import { addFlagsHistory, eventRow } from './flags-history.ts';
+import { addFlagsImport } from './flags-import.ts';
 import { addFlagsMoves } from './flags-moves.ts';
 import { addFlagsRestore } from './flags-restore.ts';
 import { percent, plain, print, say, table } from './ui.ts';
@@ -58,6 +59,7 @@ export function addFlags(program: Command): void {
   addFlagsMoves(flags);
   addFlagsHistory(flags);
   addFlagsExport(flags);
+  addFlagsImport(flags);
   addFlagsRestore(flags);
 }
 

@@ -1,3 +1,4 @@
+import { isRecord, type Json } from './json.ts';
 import { type FlagTable, tableOf } from './table.ts';
 
 /** `schema` of an export file. */
@@ -5,8 +6,6 @@ const EXPORT_SCHEMA = 'fig.flags/1';
 /** As many flags as Unleash allows in a project. */
 const FLAGS_MAX = 5_000;
 const NAME_CHARS_MAX = 100;
-
-export type Item = Readonly<Record<string, unknown>>;
 
 export interface ExportedSegment {
   readonly id: number;
@@ -22,7 +21,7 @@ export interface EnvironmentExport {
   readonly names: readonly string[];
   readonly segments: readonly ExportedSegment[];
   /** The lists of the export by their names; `features` and `featureStrategies` are always there. */
-  readonly lists: Readonly<Record<(typeof LISTS)[number], readonly Item[]>>;
+  readonly lists: Readonly<Record<(typeof LISTS)[number], readonly Json[]>>;
 }
 
 const LISTS = [
@@ -36,30 +35,36 @@ const LISTS = [
   'links',
 ] as const;
 
-/** The file is no export of ours; the message is one sentence that says where. */
-export class ExportFileError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'ExportFileError';
+/** `file`: what is to be moved is at fault; `denied`: who asks may not; `refused`: the server would not. */
+export type TransferFault = 'file' | 'unreachable' | 'denied' | 'refused';
+
+/** Flags could not be moved. One sentence: what, where, what to do. Carries no secret. */
+export class TransferError extends Error {
+  readonly fault: TransferFault;
+
+  constructor(fault: TransferFault, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'TransferError';
+    this.fault = fault;
   }
 }
 
 /**
  * The environments of an export file: `{"schema":"fig.flags/1","environments":{NAME: Unleash's export}}`. Segments
- * may carry their `constraints`, in an environment or beside `environments`. ExportFileError for anything else.
+ * may carry their `constraints`, in an environment or beside `environments`. TransferError for anything else.
  */
 export function parseExportFile(text: string): readonly EnvironmentExport[] {
   let file: unknown;
   try {
     file = JSON.parse(text);
   } catch {
-    throw new ExportFileError('the file is not JSON');
+    throw new TransferError('file', 'the file is not JSON');
   }
-  if (!isItem(file) || file['schema'] !== EXPORT_SCHEMA)
-    throw new ExportFileError(`the file is no flag export: its schema is not ${EXPORT_SCHEMA}`);
+  if (!isRecord(file) || file['schema'] !== EXPORT_SCHEMA)
+    throw new TransferError('file', `the file is no flag export: its schema is not ${EXPORT_SCHEMA}`);
   const environments = file['environments'];
-  if (!isItem(environments) || Object.keys(environments).length === 0)
-    throw new ExportFileError('the file names no environments');
+  if (!isRecord(environments) || Object.keys(environments).length === 0)
+    throw new TransferError('file', 'the file names no environments');
   const shared = listOf(file, 'segments', 'the file').map(segmentOf);
   return Object.entries(environments).map(([name, body]) => environmentOf(name, body, shared));
 }
@@ -97,7 +102,7 @@ export function definitionsOf(
   });
   const table = tableOf({ features, segments });
   if (table === null)
-    throw new ExportFileError(`the definitions of ${names.length} flags cannot be evaluated`);
+    throw new TransferError('file', `the definitions of ${names.length} flags cannot be evaluated`);
   return table;
 }
 
@@ -107,9 +112,9 @@ function environmentOf(
   shared: readonly ExportedSegment[],
 ): EnvironmentExport {
   const where = `the environment ${environment.slice(0, NAME_CHARS_MAX)}`;
-  if (!isItem(body)) throw new ExportFileError(`${where} is no export of Unleash`);
+  if (!isRecord(body)) throw new TransferError('file', `${where} is no export of Unleash`);
   for (const required of ['features', 'featureStrategies'] as const)
-    if (!Array.isArray(body[required])) throw new ExportFileError(`${where} has no list ${required}`);
+    if (!Array.isArray(body[required])) throw new TransferError('file', `${where} has no list ${required}`);
   const list = (name: (typeof LISTS)[number]) => listOf(body, name, where);
   const lists = {
     features: list('features'),
@@ -122,13 +127,13 @@ function environmentOf(
     links: list('links'),
   };
   if (lists.features.length > FLAGS_MAX)
-    throw new ExportFileError(`${where} has ${lists.features.length} flags, more than ${FLAGS_MAX}`);
+    throw new TransferError('file', `${where} has ${lists.features.length} flags, more than ${FLAGS_MAX}`);
   const names = lists.features.map(({ name }) => nameOf(name, `a flag of ${where}`));
   const known = new Set(names);
   for (const { name, featureName } of lists.featureStrategies) {
     const flag = nameOf(featureName, `the flag of a strategy of ${where}`);
     if (!known.has(flag))
-      throw new ExportFileError(`${where} has a strategy of ${flag}, which it does not have`);
+      throw new TransferError('file', `${where} has a strategy of ${flag}, which it does not have`);
     nameOf(name, `a strategy of ${flag}`);
   }
   const segments = listOf(body, 'segments', where).map(segmentOf);
@@ -144,9 +149,9 @@ function environmentOf(
   };
 }
 
-function segmentOf(item: Item): ExportedSegment {
+function segmentOf(item: Json): ExportedSegment {
   const { id, name, description, constraints } = item;
-  if (typeof id !== 'number') throw new ExportFileError('a segment has no numeric id');
+  if (typeof id !== 'number') throw new TransferError('file', 'a segment has no numeric id');
   return {
     id,
     name: nameOf(name, 'a segment'),
@@ -157,17 +162,13 @@ function segmentOf(item: Item): ExportedSegment {
 
 function nameOf(value: unknown, what: string): string {
   if (typeof value !== 'string' || value === '' || value.length > NAME_CHARS_MAX)
-    throw new ExportFileError(`${what} has no name of 1 to ${NAME_CHARS_MAX} characters`);
+    throw new TransferError('file', `${what} has no name of 1 to ${NAME_CHARS_MAX} characters`);
   return value;
 }
 
-function listOf(body: Item, name: string, where: string): readonly Item[] {
+function listOf(body: Json, name: string, where: string): readonly Json[] {
   const list = body[name] ?? [];
-  if (!Array.isArray(list) || !list.every(isItem))
-    throw new ExportFileError(`${name} of ${where} is no list of objects`);
+  if (!Array.isArray(list) || !list.every(isRecord))
+    throw new TransferError('file', `${name} of ${where} is no list of objects`);
   return list;
-}
-
-function isItem(value: unknown): value is Item {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

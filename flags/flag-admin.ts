@@ -8,7 +8,14 @@ import type {
   FlagShown,
 } from '../router/core/flags.ts';
 import type { FlagAdmin } from '../router/core/ports.ts';
-import { type Answer, createAdminHttp, type Fetch, FlagServerError, messageOf } from './admin-http.ts';
+import {
+  ALL_FLAGS_BYTES_MAX,
+  type Answer,
+  createAdminHttp,
+  type Fetch,
+  FlagServerError,
+  messageOf,
+} from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
 import { listedOf, type Ownership, shownOf } from './flag-view.ts';
 import { isRecord, type Json, recordsOf, textOr } from './json.ts';
@@ -36,7 +43,7 @@ export interface FlagAdminDeps extends Ownership {
  * an active strategy is never switched on: Unleash would add one that is on for everybody.
  */
 export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
-  const call = createAdminHttp(deps);
+  const call = createAdminHttp({ ...deps, bytesMax: ALL_FLAGS_BYTES_MAX });
   const features = `admin/projects/${encodeURIComponent(deps.project)}/features`;
 
   async function listed(environment: string): Promise<readonly FlagListed[]> {

@@ -19,7 +19,7 @@ export function exportedFlags(prefix: string, environments: readonly string[] = 
   };
 }
 
-export function exportedEnvironment(prefix: string, environment: string) {
+function exportedEnvironment(prefix: string, environment: string) {
   const flag = (name: string) => `${prefix}.${name}`;
   const rollout = (percent: number, stickiness = 'figUnit', groupId = prefix) => ({
     rollout: String(percent),

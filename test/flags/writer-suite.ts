@@ -101,7 +101,7 @@ export function describeWriter(name: string, start: () => Promise<WriterServer>)
       await writer.ensure(group, SEED, { serve: 10, shadow: 0 });
       await writer.setServeShare(group, 25, 10, '4711');
       expect(await person('GET', `${place}/strategies`)).toMatchObject([{ title: 'fig:4711' }]);
-      const { events } = (await person('GET', '/api/admin/search/events?limit=50')) as {
+      const { events } = (await person('GET', '/api/admin/search/events?limit=1000')) as {
         events: { type: string; featureName: string | null }[];
       };
       const ours = events.filter(({ featureName }) => featureName === `fig.${group}.serve`);

@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { expect, inject, test } from 'vitest';
-import { parseExportFile } from '../../flags/export-file.ts';
-import { importFlags, type Login, TransferError } from '../../flags/transfer.ts';
+import { Command } from 'commander';
+import { expect, inject, onTestFinished, test, vi } from 'vitest';
+import { addFlagsImport } from '../../cli/flags-import.ts';
+import { parseExportFile, TransferError } from '../../flags/export-file.ts';
+import type { Login } from '../../flags/import-server.ts';
+import { importFlags } from '../../flags/transfer.ts';
 import { exportedFlags } from '../flags/exported.ts';
 import { call, clock } from '../flags/world.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
 import { freePort } from '../helpers/free-port.ts';
 
 const FLAGS = 9;
@@ -53,10 +59,11 @@ async function personalTokens(): Promise<readonly string[]> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ username, password }),
   });
+  // The session is stored before the last byte is sent, and not before the first.
+  await login.text();
   const cookie = login.headers.getSetCookie().join('; ');
   const answer = await fetch(`${url}/api/admin/user/tokens`, { headers: { cookie } });
   const { pats } = (await answer.json()) as { pats: { description: string }[] };
-  await fetch(`${url}/logout`, { method: 'POST', headers: { cookie }, redirect: 'manual' });
   return pats.map(({ description }) => description);
 }
 
@@ -155,4 +162,39 @@ test('a segment that the server has with other constraints is refused', async ()
   const said = await refusal(moved(exportedFlags(name)));
   expect(said).toContain(`another segment "${name}-beta"`);
   expect(await there(name)).toEqual({ flags: 0, segments: 1, ...TIDY });
+});
+
+/** Runs `flags import` on a file with this content; resolves with what it printed. */
+async function imported(content: unknown, more: readonly string[] = [], to = inject('unleash').url) {
+  const folder = temporaryFolder();
+  const file = join(folder, 'flags.json');
+  const password = join(folder, 'password');
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+  writeFileSync(password, `${inject('unleash').password}\n`);
+  const said: string[] = [];
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+  onTestFinished(() => spy.mockRestore());
+  const flags = new Command('flags').exitOverride().configureOutput({ writeErr: () => undefined });
+  addFlagsImport(flags);
+  const args = ['import', file, '--to', to, '--password-file', password, ...more];
+  await flags.parseAsync(args, { from: 'user' });
+  return said.join('');
+}
+
+test('fig flags import says what was imported and that nothing answers otherwise', async () => {
+  const lines = (await imported(exportedFlags(prefix()))).split('\n');
+  expect(lines[0]).toBe('production: 9 flags, 80,000 evaluations, 0 differences');
+});
+
+test('differences are listed with the unit, and the exit code is 1', async () => {
+  const content = exportedFlags(prefix());
+  for (const strategy of Object.values(content.environments).flatMap((one) => one.featureStrategies))
+    strategy.variants = strategy.variants.toReversed();
+  await expect(imported(content)).rejects.toMatchObject({ exit: 1, message: /2 flags answer otherwise/ });
+});
+
+test('a login that is refused has exit code 4, and the password is in no message', async () => {
+  const failure = imported(exportedFlags(prefix()), ['--user', 'nobody']);
+  await expect(failure).rejects.toMatchObject({ exit: 4, message: /refused the login of nobody/ });
+  await expect(failure).rejects.not.toThrow(inject('unleash').password);
 });
