@@ -3,7 +3,7 @@ import { expect, inject, test } from 'vitest';
 import { type Asked, CALLS, FEATURES, FIRST, place, STEP, type Step } from '../flags/server/calls.ts';
 import { call, startServer, TOKENS } from '../flags/world.ts';
 
-const RUNS = 12;
+const RUNS = 20;
 
 interface Server {
   readonly url: string;
