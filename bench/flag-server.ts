@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import { parentPort } from 'node:worker_threads';
 import { tableAfter } from './flag-table.ts';
 
+/** Made before, so that this thread takes no time from the one that is measured. */
+const bodies = [0, 1].map((n) => Buffer.from(JSON.stringify({ version: 2, ...tableAfter(n) })));
 let changes = 0;
 const server = createServer((request, response) => {
   if (request.method === 'POST') {
@@ -11,7 +13,7 @@ const server = createServer((request, response) => {
   }
   changes += 1;
   response.writeHead(200, { 'content-type': 'application/json', etag: `"${changes}"` });
-  response.end(JSON.stringify({ version: 2, ...tableAfter(changes) }));
+  response.end(bodies[changes % 2]);
 });
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();

@@ -2,8 +2,10 @@ import { isRecord } from './json.ts';
 import { parseFlagUrl } from './url.ts';
 
 const TIMEOUT_MS = 5_000;
-/** Bytes of an answer that are read; a longer one is an error. */
-const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+/** Bytes of an answer about one flag that are read; a longer one is an error. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+/** The same of an answer about all flags. */
+export const ALL_FLAGS_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The part of the global `fetch` that is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -25,6 +27,8 @@ export interface AdminHttpDeps {
   /** Admin token. */
   readonly token: string;
   readonly fetch: Fetch;
+  /** Bytes of an answer that are read, 4 MiB when not given. */
+  readonly bytesMax?: number;
 }
 
 export interface Answer {
@@ -36,7 +40,7 @@ export interface Answer {
 /** One call of Unleash's admin API: `path` below `/api/`. Waits 5 s; FlagServerError when no answer came. */
 export type Call = (method: string, path: string, body?: unknown) => Promise<Answer>;
 
-export function createAdminHttp({ url, token, fetch }: AdminHttpDeps): Call {
+export function createAdminHttp({ url, token, fetch, bytesMax }: AdminHttpDeps): Call {
   const api = parseFlagUrl(url);
   if (!(api instanceof URL)) throw new TypeError(`flags: ${api.path}: ${api.text}`);
   const root = api.href;
@@ -50,7 +54,7 @@ export function createAdminHttp({ url, token, fetch }: AdminHttpDeps): Call {
         signal: AbortSignal.timeout(TIMEOUT_MS),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      return { status: response.status, body: parse(await textOf(response)) };
+      return { status: response.status, body: parse(await textOf(response, bytesMax)) };
     } catch (error) {
       if (error instanceof FlagServerError) throw error;
       const name = error instanceof Error ? error.name : 'unknown';

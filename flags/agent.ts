@@ -63,6 +63,8 @@ export function createFlagAgent({ url, timeoutMs, ca, timer }: FlagAgentDeps): F
 }
 
 function bound(response: IncomingMessage): void {
+  // At this hint the SDK drops the body and opens a stream, which over https shows the token to anybody.
+  delete response.headers['fetch-mode'];
   // A few bytes can unfold into gigabytes, and nothing compressed was asked for.
   const { 'content-encoding': coding = 'identity' } = response.headers;
   if (coding !== 'identity') {

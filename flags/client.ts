@@ -16,7 +16,9 @@ import {
   type Definition,
   type FlagTable,
   isDefinition,
+  isRecord,
   type Repository,
+  type Segment,
   type SwappableTable,
 } from './table.ts';
 import { jittered, type Timer } from './timer.ts';
@@ -124,7 +126,8 @@ export function createClient(deps: ClientDeps): FlagClient {
   let ready = false;
   let revision = 0;
   let current: FlagTable = { features: [], segments: [] };
-  let malformed: ReadonlySet<unknown> = new Set();
+  const findings = new WeakMap<Definition, Findings>();
+  let malformed = 0;
   let longLists: ReadonlySet<string> = new Set();
   let streamDue = false;
   let lastContactMs: number | null = null;
@@ -152,17 +155,31 @@ export function createClient(deps: ClientDeps): FlagClient {
     for (const listener of listeners) guarded(listener)(revision);
   }
 
-  /** What is worth knowing of flags before one is evaluated. */
+  /** What is worth knowing of flags before one is evaluated; those that did not change are not looked at again. */
   function survey({ features, segments }: FlagTable): void {
-    malformed = new Set(features.filter((feature) => !isDefinition(feature)));
-    const lengths = new Map(segments.map((segment) => [segment.id, longestList(segment.constraints)]));
-    const long = features.filter(
-      (feature) => !malformed.has(feature) && longestListOf(feature, lengths) > LIST_VALUES_MAX,
-    );
+    const before = malformed;
+    malformed = features.filter((feature) => !findingsOf(feature).sound).length;
+    if (malformed > 0 && before === 0) log.warn('flags.malformed', { flags: malformed });
+    const longSegments = new Set(segments.filter(hasLongList).map(({ id }) => id));
+    const long = features.filter((feature) => {
+      const { sound, longList } = findingsOf(feature);
+      return sound && (longList || (longSegments.size > 0 && usesOneOf(feature, longSegments)));
+    });
     const names = long.map(({ name }) => name);
-    for (const flag of names)
+    for (const flag of names) {
       if (!longLists.has(flag)) log.warn('flags.long-list', { flag, valuesMax: LIST_VALUES_MAX });
+    }
     longLists = new Set(names);
+  }
+
+  function findingsOf(feature: Definition): Findings {
+    const known = findings.get(feature);
+    if (known !== undefined) return known;
+    const sound = isDefinition(feature);
+    const found = { sound, longList: sound && (feature.strategies ?? []).some(hasLongList) };
+    // What is not sound may not even be an object.
+    if (sound) findings.set(feature, found);
+    return found;
   }
 
   function contacted(client: Unleash): void {
@@ -327,7 +344,7 @@ export function createClient(deps: ClientDeps): FlagClient {
 
     definition(name) {
       const found = ready ? unleash?.getFeatureToggleDefinition(name) : undefined;
-      return found !== undefined && malformed.size > 0 && malformed.has(found) ? undefined : found;
+      return found !== undefined && findingsOf(found).sound ? found : undefined;
     },
 
     table: () => (ready ? current : null),
@@ -368,7 +385,7 @@ export function createClient(deps: ClientDeps): FlagClient {
       };
     },
 
-    counts: () => ({ ...counts, backupFailures: backup?.failures() ?? 0, malformedFlags: malformed.size }),
+    counts: () => ({ ...counts, backupFailures: backup?.failures() ?? 0, malformedFlags: malformed }),
   };
 }
 
@@ -433,23 +450,30 @@ function sameParts(one: readonly unknown[], other: readonly unknown[]): boolean 
   return one.length === other.length && one.every((part, index) => part === other[index]);
 }
 
-/** Values in the longest list that an evaluation of this flag may look through. `segments`: those of each, by id. */
-function longestListOf({ strategies = [] }: Definition, segments: ReadonlyMap<number, number>): number {
-  const lengths = strategies.flatMap((strategy) => [
-    longestList(strategy.constraints),
-    ...(strategy.segments ?? []).map((id) => segments.get(id) ?? 0),
-  ]);
-  return Math.max(0, ...lengths);
+/** What is known of one flag, whatever its segments are. */
+interface Findings {
+  readonly sound: boolean;
+  readonly longList: boolean;
 }
 
-function longestList(constraints: readonly { readonly values?: readonly string[] }[] = []): number {
-  return constraints.reduce((longest, { values }) => Math.max(longest, values?.length ?? 0), 0);
+function hasLongList({ constraints }: { readonly constraints?: unknown }): boolean {
+  return Array.isArray(constraints) && constraints.some(isLong);
+}
+
+function isLong(constraint: unknown): boolean {
+  if (!isRecord(constraint)) return false;
+  const { values } = constraint;
+  return Array.isArray(values) && values.length > LIST_VALUES_MAX;
+}
+
+function usesOneOf({ strategies = [] }: Definition, segments: ReadonlySet<number>): boolean {
+  return strategies.some((strategy) => (strategy.segments ?? []).some((id) => segments.has(id)));
 }
 
 /** What the SDK's own repository can do beyond its public interface. */
 interface Controls {
   etag: string | undefined;
-  readonly segments: ReadonlyMap<number, FlagTable['segments'][number]>;
+  readonly segments: ReadonlyMap<number, Segment>;
   fetch(): Promise<void>;
   getMode(): 'polling' | 'streaming';
 }

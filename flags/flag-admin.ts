@@ -8,7 +8,14 @@ import type {
   FlagShown,
 } from '../router/core/flags.ts';
 import type { FlagAdmin } from '../router/core/ports.ts';
-import { type Answer, createAdminHttp, type Fetch, FlagServerError, messageOf } from './admin-http.ts';
+import {
+  ALL_FLAGS_BYTES_MAX,
+  type Answer,
+  createAdminHttp,
+  type Fetch,
+  FlagServerError,
+  messageOf,
+} from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
 import { listedOf, type Ownership, shownOf } from './flag-view.ts';
 import { isRecord, type Json, recordsOf, textOr } from './json.ts';
@@ -36,7 +43,7 @@ export interface FlagAdminDeps extends Ownership {
  * an active strategy is never switched on: Unleash would add one that is on for everybody.
  */
 export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
-  const call = createAdminHttp(deps);
+  const call = createAdminHttp({ ...deps, bytesMax: ALL_FLAGS_BYTES_MAX });
   const features = `admin/projects/${encodeURIComponent(deps.project)}/features`;
 
   async function listed(environment: string): Promise<readonly FlagListed[]> {
@@ -206,7 +213,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
       replied(async (): Promise<FlagExport> => {
         const { features: flags } = bodyOf(await call('GET', features), 'listing the flags');
         const environments = new Set([deps.environment, ...environmentsOf(recordsOf(flags))]);
-        const bodies: [string, unknown][] = [];
+        const bodies: [string, Json][] = [];
         for (const environment of environments) {
           const query = { project: deps.project, environment };
           const answer = await call('POST', 'admin/features-batch/export', query);
@@ -216,8 +223,25 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
             throw new FlagServerError(`what was exported of ${environment} has another shape`, answer.status);
           bodies.push([environment, body]);
         }
-        return Object.fromEntries(bodies);
+        const named = bodies.some(([, body]) => recordsOf(body['segments']).length > 0);
+        const known = named ? await segments() : [];
+        return Object.fromEntries(
+          bodies.map(([environment, body]) => [environment, withConstraints(body, known)]),
+        );
       }),
+  };
+}
+
+/** An export only names its segments; without their constraints it could not be moved to another server. */
+function withConstraints(body: Json, known: readonly Json[]): Json {
+  const segments = recordsOf(body['segments']);
+  if (segments.length === 0) return body;
+  return {
+    ...body,
+    segments: segments.map((segment) => {
+      const { constraints, description } = known.find(({ id }) => id === segment['id']) ?? {};
+      return constraints === undefined ? segment : { ...segment, description, constraints };
+    }),
   };
 }
 

@@ -3,7 +3,7 @@ import { type ClientFeaturesResponse, type UnleashConfig, UnleashEvents } from '
 import { isRecord } from './json.ts';
 
 export type Definition = ClientFeaturesResponse['features'][number];
-type Segment = NonNullable<ClientFeaturesResponse['segments']>[number];
+export type Segment = NonNullable<ClientFeaturesResponse['segments']>[number];
 /** Where the SDK looks flags up. */
 export type Repository = NonNullable<UnleashConfig['repository']>;
 

@@ -185,9 +185,11 @@ export function createConverge(deps: ConvergeDeps): Converge {
         settled(group, flag, pending);
         return null;
       }
-      if (verdict === 'foreign' || pending === null) {
+      // What was recorded is enough where nothing waits for the flag.
+      if (pending === null) return null;
+      if (verdict === 'foreign') {
         const what = sight.what ?? `set to ${sight.share} %`;
-        return `somebody changed the ${flag} flag of ${name} (${what}); it is left alone until: fig flags restore ${name}`;
+        return `the ${flag} flag of ${name} was changed by somebody (${what}); it is left alone until: fig flags restore ${name}`;
       }
       if (group.foreign[flag] !== null) cleared(name, flag, sight.share);
       const share = wantedShare(group, flag);
@@ -410,7 +412,8 @@ export function createConverge(deps: ConvergeDeps): Converge {
       const group = ledger.state().groups.get(name);
       if (group === undefined || group.pendingServe !== null || group.pendingShadow !== null) return false;
       const seen = reader.intent(name);
-      return FLAGS.every((flag) => seen[flag] === wantedShare(group, flag));
+      // A flag that a person shaped, and that no move waits for, is no reason to wait.
+      return FLAGS.every((flag) => group.foreign[flag] !== null || seen[flag] === wantedShare(group, flag));
     };
     if (agrees()) return Promise.resolve(true);
     if (troubles.has(name)) return Promise.resolve(false);

@@ -29,7 +29,9 @@ async function server() {
   };
   // The last of what fig itself does at its start.
   await eventually(async () =>
-    (await unleash('GET', 'search/events?feature=fig.orders.shadow')).includes('feature-environment-enabled'),
+    (await unleash('GET', 'search/events?feature=IS:fig.orders.shadow')).includes(
+      'feature-environment-enabled',
+    ),
   );
   await unleash('POST', 'projects/default/features', {
     name: 'banner',
@@ -198,7 +200,7 @@ describe('fig flags set, on, off', () => {
     expect(await admin.history()).toContainEqual(
       expect.objectContaining({
         type: 'override.detected',
-        body: { flag: 'serve', expected: 10, seen: '50' },
+        body: expect.objectContaining({ flag: 'serve', expected: 10, seen: '50' }),
       }),
     );
   });

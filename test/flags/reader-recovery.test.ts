@@ -182,26 +182,51 @@ test('a stream that says nothing of flags for 45 s is left for polling', async (
   expect(reader.status()).toMatchObject({ transport: 'poll', stale: false });
 });
 
-test('an answer that never ends is cut at its bound', async () => {
+test.concurrent('a server that asks for a stream is polled all the same', async ({
+  onTestFinished: finish,
+}) => {
+  const server = await scripted(
+    (_request, response) => json(response, 200, FEATURES, { 'fetch-mode': 'streaming' }),
+    0,
+    finish,
+  );
+  const { reader } = startReader(
+    { source: { kind: 'poll', url: server.url, token, refreshMs: 250 } },
+    finish,
+  );
+  await fresh(reader);
+  await until(() => server.count('features') >= 3);
+  expect(server.count('streaming')).toBe(0);
+  expect(reader.status().transport).toBe('poll');
+});
+
+test.concurrent('an answer that never ends is cut at its bound', async ({ onTestFinished: finish }) => {
   const chunk = Buffer.alloc(1024 * 1024, 'x');
   let endless = true;
   let read = 0;
-  const server = await scripted((_request, response) => {
-    if (!endless) return json(response, 200, FEATURES);
-    response.writeHead(200, { 'content-type': 'application/json' });
-    const more = () => {
-      while (!response.destroyed && response.write(chunk)) read += chunk.length;
-    };
-    response.on('drain', () => {
-      read += chunk.length;
+  const server = await scripted(
+    (_request, response) => {
+      if (!endless) return json(response, 200, FEATURES);
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const more = () => {
+        while (!response.destroyed && response.write(chunk)) read += chunk.length;
+      };
+      response.on('drain', () => {
+        read += chunk.length;
+        more();
+      });
+      response.once('close', () => {
+        endless = false;
+      });
       more();
-    });
-    response.once('close', () => {
-      endless = false;
-    });
-    more();
-  });
-  const { reader } = startReader({ source: { kind: 'poll', url: server.url, token, refreshMs: 250 } });
+    },
+    0,
+    finish,
+  );
+  const { reader } = startReader(
+    { source: { kind: 'poll', url: server.url, token, refreshMs: 250 } },
+    finish,
+  );
   await until(() => !endless);
   expect(read).toBeGreaterThan(ANSWER_BYTES_MAX / 2);
   expect(read).toBeLessThan(ANSWER_BYTES_MAX + 16 * chunk.length);
@@ -209,8 +234,10 @@ test('an answer that never ends is cut at its bound', async () => {
   await fresh(reader);
 });
 
-test('a server nobody vouches for is refused, and the token is not sent', async () => {
-  const folder = tempDir();
+test.concurrent('a server nobody vouches for is refused, and the token is not sent', async ({
+  onTestFinished: finish,
+}) => {
+  const folder = tempDir(finish);
   const certified = makeCertificate(folder);
   const tokens: unknown[] = [];
   const server = createServer(certified, (request, response) => {
@@ -219,7 +246,7 @@ test('a server nobody vouches for is refused, and the token is not sent', async 
     else json(response, 200, FEATURES);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(
+  finish(
     () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -229,26 +256,35 @@ test('a server nobody vouches for is refused, and the token is not sent', async 
   const address = server.address();
   const url = `https://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
   const refused = new Promise((resolve) => server.once('tlsClientError', resolve));
-  const { reader } = startReader({ source: { kind: 'poll', url, token, refreshMs: 250 } });
+  const { reader } = startReader({ source: { kind: 'poll', url, token, refreshMs: 250 } }, finish);
   await refused;
   await until(() => reader.status().lastError === 'the flag server could not be verified');
   expect(reader.status().data).toBe('none');
   expect(tokens).toEqual([]);
-  const trusting = startReader({ source: { kind: 'poll', url, token, ca: certified.cert } });
+  const trusting = startReader({ source: { kind: 'poll', url, token, ca: certified.cert } }, finish);
   await fresh(trusting.reader);
   expect(tokens).toContain(token);
 });
 
-test('a flag that cannot be evaluated is unknown, never off, and the others are as they are', async () => {
+test.concurrent('a flag that cannot be evaluated is unknown, never off, and the others are as they are', async ({
+  onTestFinished: finish,
+}) => {
   const sound = { ...FEATURE, name: 'fig.billing.serve' };
   const broken = { name: 'fig.orders.serve', enabled: true, strategies: [null] };
   const shadowless = { name: 'fig.orders.shadow', enabled: true };
-  const body = JSON.stringify({ version: 2, features: [broken, shadowless, sound] });
-  const server = await scripted((request, response) => {
-    if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
-    else json(response, 200, body, { etag: '"1"' });
-  });
-  const { reader, log } = startReader({ source: { kind: 'poll', url: server.url, token, refreshMs: 250 } });
+  const body = JSON.stringify({ version: 2, features: [broken, shadowless, 'none', sound] });
+  const server = await scripted(
+    (request, response) => {
+      if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
+      else json(response, 200, body, { etag: '"1"' });
+    },
+    0,
+    finish,
+  );
+  const { reader, log } = startReader(
+    { source: { kind: 'poll', url: server.url, token, refreshMs: 250 } },
+    finish,
+  );
   await fresh(reader);
   expect(reader.read('orders', subject(UNIT))).toEqual({
     serve: 'unknown',
@@ -257,12 +293,14 @@ test('a flag that cannot be evaluated is unknown, never off, and the others are 
   });
   expect(reader.intent('orders')).toEqual({ serve: 'missing', shadow: 'missing' });
   expect(reader.read('billing', subject(UNIT)).serve).toBe('on');
-  expect(reader.counts().malformedFlags).toBe(2);
+  expect(reader.counts().malformedFlags).toBe(3);
   await until(() => server.count('features') >= 4);
-  expect(log.lines.filter(({ event }) => event === 'flags.unreachable').length).toBeLessThanOrEqual(1);
+  expect(log.lines.filter(({ event }) => event === 'flags.malformed').map(({ fields }) => fields)).toEqual([
+    { flags: 3 },
+  ]);
 });
 
-test('a list of more than 100 values is warned of once', async () => {
+test.concurrent('a list of more than 100 values is warned of once', async ({ onTestFinished: finish }) => {
   const values = Array.from({ length: 101 }, (_, i) => `u${i}`);
   const constraint = { contextName: 'tenant', operator: 'IN', values };
   const inStrategy = { ...FEATURE, strategies: [{ ...FEATURE.strategies[0], constraints: [constraint] }] };
@@ -274,8 +312,8 @@ test('a list of more than 100 values is warned of once', async () => {
   const short = { ...FEATURE, name: 'fig.catalog.serve' };
   const segments = [{ id: 1, name: 's', constraints: [constraint] }];
   const body = JSON.stringify({ version: 2, features: [inStrategy, inSegment, short], segments });
-  const server = await scripted((_request, response) => json(response, 200, body));
-  const { log } = startReader({ source: { kind: 'poll', url: server.url, token, refreshMs: 250 } });
+  const server = await scripted((_request, response) => json(response, 200, body), 0, finish);
+  const { log } = startReader({ source: { kind: 'poll', url: server.url, token, refreshMs: 250 } }, finish);
   await until(() => server.count('features') >= 3);
   const warned = log.lines
     .filter(({ event }) => event === 'flags.long-list')

@@ -52,7 +52,7 @@ const CURED = {
 const ends: (() => unknown)[] = [];
 const results = new Map<
   string,
-  { asked: number; answers: Set<string>; stale: boolean; recovered: boolean }
+  { asked: number; answers: Set<string>; stale: boolean; said: string | null; recovered: boolean }
 >();
 
 function parameters(rollout: string) {
@@ -124,7 +124,7 @@ beforeAll(async () => {
   });
   const sick = new Map(asked);
   await time.pass(15_100);
-  const stale = new Map(worlds.map(({ name, reader }) => [name, reader.status().stale]));
+  const status = new Map(worlds.map(({ name, reader }) => [name, reader.status()]));
 
   state = 'cured';
   for (const { server } of worlds) server.closeAllConnections();
@@ -133,7 +133,8 @@ beforeAll(async () => {
     results.set(name, {
       asked: sick.get(host) ?? 0,
       answers,
-      stale: stale.get(name) === true,
+      stale: status.get(name)?.stale === true,
+      said: status.get(name)?.lastError ?? null,
       recovered: answer() === 'off',
     });
   }
@@ -159,11 +160,12 @@ test.each(Object.keys(SICK))(
 );
 
 test.each(Object.keys(SICK))(
-  'with a flag server %s the last flags hold, and are said to be stale',
+  'with a flag server %s the last flags hold, and it is said that they are stale, and why',
   (sickness) => {
-    for (const { way, answers, stale } of resultsOf(sickness)) {
+    for (const { way, answers, stale, said } of resultsOf(sickness)) {
       expect(answers, way).toEqual(new Set(['on']));
       expect(stale, way).toBe(true);
+      expect(said, way).toMatch(/^the flag server /);
     }
   },
 );

@@ -89,6 +89,20 @@ test('the asked share is a number only while the flag is in our shape', async ()
   expect(reader.intent('orders').serve).toBe('custom');
 });
 
+test('a strategy that somebody edited to the stickiness default stays the same for each unit', async () => {
+  const { reader, url } = await localReader();
+  const strategies = await call(url, 'GET', `${IN_PRODUCTION}/strategies`);
+  const [{ id }] = strategies.body as [{ id: string }];
+  await call(url, 'PUT', `${IN_PRODUCTION}/strategies/${id}`, {
+    name: 'flexibleRollout',
+    parameters: { rollout: '50', stickiness: 'default', groupId: 'orders' },
+  });
+  const answers = () => keys(50).map((unit) => reader.read('orders', subject(unit)).serve);
+  const first = answers();
+  expect(new Set(first)).toEqual(new Set(['on', 'off']));
+  for (let again = 0; again < 5; again += 1) expect(answers()).toEqual(first);
+});
+
 test('a flag that is switched off is off, and asks for nobody', async () => {
   const { reader, url, writer } = await localReader();
   await writer.setServeShare('orders', 100, 10, '1');
