@@ -9,6 +9,7 @@ import {
 import type { Clock, FlagStatus, Log } from '../router/core/ports.ts';
 import { createFlagAgent, type FlagAgent } from './agent.ts';
 import { type Backup, createBackup } from './backup.ts';
+import { isRecord } from './json.ts';
 import { FLAG_PREFIX } from './names.ts';
 import type { FlagFeed } from './push.ts';
 import {
@@ -16,7 +17,6 @@ import {
   type Definition,
   type FlagTable,
   isDefinition,
-  isRecord,
   type Repository,
   type Segment,
   type SwappableTable,

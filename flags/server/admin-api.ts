@@ -13,9 +13,10 @@ import { addSegments } from './admin/segments.ts';
 import { addStrategies } from './admin/strategies.ts';
 import { addTags } from './admin/tags.ts';
 import { addTokens } from './admin/tokens.ts';
+import { addTransfer } from './admin/transfer.ts';
 import { addUsage } from './admin/usage.ts';
 import type { Auth } from './auth.ts';
-import { BODY_BYTES_MAX, jsonBody } from './body.ts';
+import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, jsonBody } from './body.ts';
 import type { Limits, Policy } from './semantics.ts';
 import type { Store } from './store.ts';
 import type { Streams } from './stream.ts';
@@ -36,7 +37,9 @@ export interface AdminApiDeps {
 export function createAdminApi(deps: AdminApiDeps): Router {
   const { auth, tokens, store, streams, limits, policy, clock } = deps;
   const router = Router();
-  router.use(auth.admin, refuseWhenReadOnly(store), jsonBody(BODY_BYTES_MAX));
+  router.use(auth.admin, refuseWhenReadOnly(store));
+  router.use('/features-batch', jsonBody(IMPORT_BYTES_MAX));
+  router.use(jsonBody(BODY_BYTES_MAX));
   router.use((request, _response, next) => {
     requireStorable(request.body);
     next();
@@ -57,6 +60,7 @@ export function createAdminApi(deps: AdminApiDeps): Router {
   addSearch(admin);
   addFixed(admin);
   addTokens(admin, tokens, streams);
+  addTransfer(admin, auth.actorOf);
   addEvents(admin);
   addUsage(admin, clock);
   addMaintenance(admin);

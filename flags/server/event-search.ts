@@ -3,6 +3,22 @@ import type { EventQuery } from './store.ts';
 /** A free text is looked for in this many of the newest events that the other filters leave: it has no index. */
 export const TEXT_EVENTS_MAX = 50_000;
 
+/** The newest of all events. */
+export const EVERY_EVENT: EventQuery = {
+  ids: null,
+  groupIds: null,
+  features: null,
+  projects: null,
+  types: null,
+  environments: null,
+  creators: null,
+  from: null,
+  before: null,
+  text: null,
+  limit: 50,
+  offset: 0,
+};
+
 /** The two statements of a search, and what is bound to both; the page binds limit and offset after that. */
 export interface EventSearch {
   readonly page: string;

@@ -1,3 +1,4 @@
+import { EVERY_EVENT } from '../event-search.ts';
 import { badRule } from '../problem.ts';
 import { EVENT_TYPES } from '../semantics.ts';
 import type { EventQuery, StoredEvent } from '../store.ts';
@@ -14,22 +15,6 @@ const FILTER_VALUES_MAX = 100;
 const TEXT_CHARS_MAX = 200;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** The newest events of all, as many as one page has. */
-export const EVERYTHING: EventQuery = {
-  ids: null,
-  groupIds: null,
-  features: null,
-  projects: null,
-  types: null,
-  environments: null,
-  creators: null,
-  from: null,
-  before: null,
-  text: null,
-  limit: EVENTS_DEFAULT,
-  offset: 0,
-};
-
 /** The audit log: searched, in brief, and of one flag. */
 export function addEvents({ at, store }: Admin): void {
   at.get('/search/events', (request, response) => {
@@ -39,12 +24,12 @@ export function addEvents({ at, store }: Admin): void {
   at.get('/events', (request, response) => {
     const project = parameter(request.query, 'project');
     const which = project === null ? { limit: RECENT_MAX } : { projects: [project] };
-    const { events, total } = store.events({ ...EVERYTHING, ...which });
+    const { events, total } = store.events({ ...EVERY_EVENT, ...which });
     response.json({ version: 1, events: events.map(eventOut), totalEvents: total });
   });
   at.get('/events/:feature', (request, response) => {
     const { feature } = request.params;
-    const { events, total } = store.events({ ...EVERYTHING, features: [feature] });
+    const { events, total } = store.events({ ...EVERY_EVENT, features: [feature] });
     response.json({ version: 1, toggleName: feature, events: events.map(eventOut), totalEvents: total });
   });
 }

@@ -1,6 +1,7 @@
 import { Problem } from '../problem.ts';
 import { ENVIRONMENTS, type Limits, PROJECT } from '../semantics.ts';
 import type { Store } from '../store.ts';
+import { tagTypesOf } from '../tag-types.ts';
 import type { Admin } from './routes.ts';
 
 /** The version of Unleash whose API this is. */
@@ -69,14 +70,6 @@ const STRATEGIES = [
   ]),
 ];
 
-/** Of the types of tags that every server has; others come with an import. */
-const SIMPLE_TAGS = {
-  name: 'simple',
-  description: 'Used to simplify filtering of features',
-  icon: '#',
-  color: '#FFFFFF',
-};
-
 /** What cannot be changed here: the project, environments, types of flags and strategies, and the limits. */
 export function addFixed({ at, store, rules }: Admin): void {
   at.get('/projects', (_request, response) => {
@@ -105,19 +98,9 @@ export function addFixed({ at, store, rules }: Admin): void {
     response.json({
       version: VERSION,
       environment: 'Open Source',
-      maintenanceMode: store.readOnly(),
       resourceLimits: limitsOut(rules.limits),
     });
   });
-}
-
-/** The types that these names stand for, and the one that is always there. */
-export function tagTypesOf(names: readonly string[]) {
-  const others = [...new Set(names)].filter((name) => name !== SIMPLE_TAGS.name).sort();
-  return [
-    SIMPLE_TAGS,
-    ...others.map((name) => ({ name, description: null, icon: null, color: SIMPLE_TAGS.color })),
-  ];
 }
 
 /** When this server was first started: its first context fields were made then. */

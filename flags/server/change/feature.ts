@@ -30,7 +30,8 @@ export function createFeature(
   return feature;
 }
 
-function insertFeature(
+/** A new flag, off in every environment. 409 when its name is taken. */
+export function insertFeature(
   changes: Changes,
   project: string,
   input: FeatureData & Pick<Feature, 'name'>,
@@ -61,8 +62,8 @@ export function cloneFeature(
   rules: Rules,
 ): Feature {
   requireFreeName(changes, request.name);
-  const source = existing(changes, project, name);
-  if (source.archivedAt !== null) throw notServed(name);
+  const source = changes.feature(name);
+  if (source === null || source.archivedAt !== null) throw notServed(name);
   const { type, description, stale, impressionData } = source;
   const data = { name: request.name, type, description, stale, impressionData };
   const clone = insertFeature(changes, project, data, rules);
@@ -119,7 +120,7 @@ function touchesVariants(patch: unknown): boolean {
 }
 
 /** A write that changes nothing makes no event. */
-function replaceData(changes: Changes, old: Feature, data: FeatureData, { archived }: Body): Feature {
+export function replaceData(changes: Changes, old: Feature, data: FeatureData, { archived }: Body): Feature {
   if (archived !== undefined && archived !== (old.archivedAt !== null)) {
     throw new Problem(
       'InvalidOperationError',

@@ -184,7 +184,7 @@ test('a body above 100 KiB is a 413', async () => {
 });
 
 test.each([
-  ['POST', '/api/admin/features-batch/export'],
+  ['POST', '/api/admin/users'],
   ['GET', '/nowhere'],
 ])('%s %s does not exist here', async (method, path) => {
   const { url } = await startServer();

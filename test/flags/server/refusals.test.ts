@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { call, startServer, TOKENS, tempDir } from '../world.ts';
-import { storedIn, writtenAt } from './stored.ts';
+import { call, startServer, TOKENS } from '../world.ts';
+import { attempts, type Endpoint, HOSTILE, lacking, MARK, marked } from './attempts.ts';
 
 const ADMIN = '/api/admin';
 const FEATURES = `${ADMIN}/projects/default/features`;
@@ -29,16 +29,10 @@ const ROLLOUT = {
   segments: [1],
 };
 
-interface Endpoint {
-  readonly method: string;
-  readonly path: string;
-  /** A body that is taken. */
-  readonly body: unknown;
-}
-
 /** A server that holds one of everything, and each endpoint with a body that it takes. */
 async function world() {
-  const { url, file, server } = await startServer();
+  const started = await startServer();
+  const { url } = started;
   const send = (method: string, path: string, body?: unknown) => call(url, method, path, body);
   await send('POST', `${ADMIN}/segments`, { name: 'beta', constraints: [] });
   for (const name of ['orders', 'parent', 'child', 'gone']) await send('POST', FEATURES, { name });
@@ -116,87 +110,7 @@ async function world() {
     },
     { method: 'POST', path: `${ADMIN}/context/validate`, body: { name: 'plan' } },
   ];
-  const dir = tempDir();
-  let before = { at: writtenAt(file), rows: storedIn(file, dir) };
-
-  /** Sends JSON text; a refusal must have Unleash's shape and leave every table and the revision as they were. */
-  async function attempt(method: string, path: string, text: string): Promise<number> {
-    const revision = server.revision();
-    const answer = await call(url, method, path, text);
-    const about = `${method} ${path} ${text.slice(0, 200)}`;
-    const at = writtenAt(file);
-    const after = at === before.at ? before : { at, rows: storedIn(file, dir) };
-    if (answer.status >= 300) {
-      expect(after.rows, about).toEqual(before.rows);
-      expect(server.revision(), about).toBe(revision);
-      expect([400, 403, 404, 409], about).toContain(answer.status);
-      expect(answer.body, about).toMatchObject({
-        name: expect.any(String),
-        message: expect.any(String),
-        details: expect.arrayContaining([expect.objectContaining({ message: expect.any(String) })]),
-      });
-      expect(JSON.stringify(answer.body).length, about).toBeLessThan(4096);
-    }
-    before = after;
-    return answer.status;
-  }
-
-  return { url, file, server, endpoints, attempt, stored: () => storedIn(file, dir) };
-}
-
-/** JSON texts; some are no value that JavaScript could write. */
-const HOSTILE: readonly string[] = [
-  'null',
-  'true',
-  '0',
-  '-1',
-  '1.5',
-  '1e308',
-  '9007199254740993',
-  '""',
-  '"a b"',
-  '".."',
-  '"__proto__"',
-  '"constructor"',
-  '"\\u0000"',
-  '"\\ud800"',
-  JSON.stringify('x'.repeat(101)),
-  JSON.stringify('x'.repeat(5000)),
-  '[]',
-  '[null]',
-  '[[]]',
-  '{}',
-  '{"__proto__":{"name":"x"},"constructor":1,"toString":null}',
-  `${'['.repeat(10_000)}${']'.repeat(10_000)}`,
-  `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`,
-];
-const MARK = '"\u0001"';
-
-/** The body as text, once for every place in it, with `MARK` there. */
-function marked(body: unknown): readonly string[] {
-  return [MARK, ...inside(body).map((value) => JSON.stringify(value).replace('"\\u0001"', MARK))];
-}
-
-function inside(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) {
-    return value.flatMap((item, index) => ['\u0001', ...inside(item)].map((one) => value.with(index, one)));
-  }
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, item]) =>
-    ['\u0001', ...inside(item)].map((one) => ({ ...value, [name]: one })),
-  );
-}
-
-/** The body without one of its properties, once for each at any depth. */
-function lacking(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) {
-    return value.flatMap((item, index) => lacking(item).map((one) => value.with(index, one)));
-  }
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, item]) => [
-    Object.fromEntries(Object.entries(value).filter(([other]) => other !== name)),
-    ...lacking(item).map((one) => ({ ...value, [name]: one })),
-  ]);
+  return { endpoints, ...attempts(started) };
 }
 
 test('every endpoint takes the body that it is made for', async () => {

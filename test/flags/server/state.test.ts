@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { EVERYTHING } from '../../../flags/server/admin/events.ts';
+import { EVERY_EVENT } from '../../../flags/server/event-search.ts';
 import { createIds } from '../../../flags/server/ids.ts';
 import { type ClientState, replaceState } from '../../../flags/server/state.ts';
 import { type Commit, openStore } from '../../../flags/server/store.ts';
@@ -11,6 +11,7 @@ import { clock, recordingLog, tempDir } from '../world.ts';
 
 const ENVIRONMENT = 'production';
 const ACTOR = { name: 'test', userId: 1 };
+const ALL_EVENTS = { ...EVERY_EVENT, limit: 1000 };
 
 function open() {
   const file = join(tempDir(), 'flags.db');
@@ -136,7 +137,7 @@ test('only what differs is touched, with its events', () => {
   const last = commits.at(-1);
   expect(last?.features.toSorted()).toEqual(['b', 'c', 'd']);
   expect(last?.segments.toSorted()).toEqual([1, 2, 3, 4]);
-  const { events } = store.events(EVERYTHING);
+  const { events } = store.events(ALL_EVENTS);
   expect(events.slice(0, 7).map(({ type, featureName }) => [type, featureName])).toEqual([
     ['feature-created', 'd'],
     ['features-imported', 'b'],

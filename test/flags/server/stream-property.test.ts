@@ -4,8 +4,8 @@ import { openStream, type StreamEvent } from '../event-stream.ts';
 import { startServer, until } from '../world.ts';
 
 const ENVIRONMENT = 'production';
-const CLIENTS = 6;
-const COMMITS = 150;
+const CLIENTS = 5;
+const COMMITS = 100;
 
 interface Flag {
   readonly name: string;

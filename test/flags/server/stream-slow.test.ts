@@ -78,7 +78,7 @@ test('a client that does not read cannot hold the server open', async () => {
   const client = await silentStream(port, () => server.streams().open === 1);
   const startMs = performance.now();
   await server.close();
-  expect(performance.now() - startMs).toBeLessThan(400);
+  expect(performance.now() - startMs).toBeLessThan(2000);
   client.resume();
   await client.closed();
 });
