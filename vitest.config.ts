@@ -18,6 +18,9 @@ export default defineConfig({
           name: 'unleash',
           include: [REAL_UNLEASH],
           globalSetup: ['test/unleash/servers.ts'],
+          // These tests wait for a server's own second, they do not work: more of them than processors may run.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

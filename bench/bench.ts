@@ -19,6 +19,8 @@ export const METRICS = {
   copiedPercent: '% copied',
   comparedPercent: '% compared',
   socketsLeft: 'sockets left',
+  updateMs: 'ms/update',
+  evaluationUs: 'us/request',
   generatorPercent: '% generator busy',
   othersPercent: '% others busy',
 } as const;

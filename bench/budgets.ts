@@ -26,6 +26,8 @@ export interface Verdict {
 const GET_1_KIB = /GET 1024$/;
 const CLOSED_1_KIB = /GET 1024, closed loop$/;
 const ANY = /./;
+const UPDATE = /^one of 1,000 flags changes$/;
+const EVALUATION = /^both flags of one request$/;
 
 const BUDGETS: readonly Budget[] = [
   budget('front', GET_1_KIB, 'cpuUs', 'fig-flags', 'nginx', { max: 2 }),
@@ -43,6 +45,13 @@ const BUDGETS: readonly Budget[] = [
   budget('idle', ANY, 'idleKib', 'fig', null, { max: 10 }),
   budget('churn', GET_1_KIB, 'cpuUs', 'fig', 'nginx', { max: 2.5 }),
   budget('churn', ANY, 'socketsLeft', 'fig', null, { max: 0 }),
+  ...['in the same process', 'told to one worker', 'in that worker', 'by polling'].map((way) =>
+    budget('flags', UPDATE, 'updateMs', way, null, { max: 20 }),
+  ),
+  ...['canonical, unit seen before', 'canonical, new unit'].map((kind) =>
+    budget('flags', EVALUATION, 'evaluationUs', kind, null, { max: 2.5 }),
+  ),
+  budget('flags', EVALUATION, 'evaluationUs', 'two constraints', null, { max: 5 }),
 ];
 
 /** Every budget of the sets that ran, against every scenario it speaks of; medians count. */

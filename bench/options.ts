@@ -1,7 +1,16 @@
 import { parseArgs } from 'node:util';
 import type { Body } from './body.ts';
 
-export const SET_NAMES = ['front', 'shadow', 'shadow-faults', 'workers', 'bodies', 'idle', 'churn'] as const;
+export const SET_NAMES = [
+  'front',
+  'shadow',
+  'shadow-faults',
+  'workers',
+  'bodies',
+  'idle',
+  'churn',
+  'flags',
+] as const;
 export type SetName = (typeof SET_NAMES)[number];
 
 export interface Options {

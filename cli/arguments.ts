@@ -50,3 +50,12 @@ export function countArgument(text: string): number {
     throw new InvalidArgumentError('expected a number from 1 to 1000');
   return value;
 }
+
+/** A name that a flag can have. */
+export function flagArgument(text: string): string {
+  if (!/^(?!\.{1,2}$)[\w.~!*'()-]{1,100}$/.test(text))
+    throw new InvalidArgumentError(
+      "expected the name of a flag: 1 to 100 letters, digits or . _ ~ - ! * ' ( )",
+    );
+  return text;
+}

@@ -142,6 +142,7 @@ function exitOf(status: number): ExitCode {
   if (status === 401 || status === 403 || status === 429) return EXIT.denied;
   if (status === 409 || status === 412) return EXIT.conflict;
   if (status === 400 || status === 404 || status === 428) return EXIT.usage;
+  if (status === 503) return EXIT.unreachable;
   return EXIT.failed;
 }
 

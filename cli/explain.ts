@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import type { Explanation } from '../router/control/api.ts';
+import type { FlagExplained } from '../router/core/flags.ts';
+import type { FlagStatus } from '../router/core/ports.ts';
 import { cookieArgument, headerArgument, requestArgument } from './arguments.ts';
 import { connect, dataFolder } from './client.ts';
-import { percent, print, table } from './ui.ts';
+import { duration, percent, plain, print, table } from './ui.ts';
 
 interface ExplainOptions {
   readonly header: readonly (readonly [string, string])[];
@@ -28,8 +30,26 @@ export function addExplain(program: Command): void {
         headers,
       });
       if (options.json) print(JSON.stringify(reply));
-      else print(explanationText(reply.data));
+      else print(plain(explanationText(reply.data)));
     });
+}
+
+/** Said only when the flags may not be those of now. */
+function ageText({ data, stale, ageMs, lastError }: FlagStatus): string {
+  if (data === 'none') return `; no flag was read yet${lastError === null ? '' : `: ${lastError}`}`;
+  const since = ageMs === null ? '' : `, ${duration(ageMs)} old`;
+  const error = lastError === null ? '' : `; ${lastError}`;
+  if (data === 'backup') return `; flags of an earlier run${since}${error}`;
+  return stale ? `; stale${since}${error}` : '';
+}
+
+/** `fig.orders.serve off: strategy 1 flexibleRollout: bucket 34 of 100, rollout 25: off` */
+function flagLines({ name, answer, why, strategies }: FlagExplained): string[] {
+  if (why !== null) return [`${name} ${answer}: ${why}`];
+  return strategies.map((strategy) => {
+    const which = strategies.length === 1 ? '' : `strategy ${strategy.number} `;
+    return `${name} ${answer}: ${which}${strategy.name}: ${strategy.why}: ${strategy.answer}`;
+  });
 }
 
 function explanationText(e: Explanation): string {
@@ -52,7 +72,13 @@ function explanationText(e: Explanation): string {
   }
   if (e.flag !== null) {
     const share = typeof e.flag.share === 'number' ? percent(e.flag.share) : e.flag.share;
-    rows.push(['flag', `serve ${e.flag.serve}, shadow ${e.flag.shadow} (${e.flag.cause}; share ${share})`]);
+    rows.push(
+      [
+        'flag',
+        `serve ${e.flag.serve}, shadow ${e.flag.shadow} (${e.flag.cause}; share ${share})${ageText(e.flag.status)}`,
+      ],
+      ...[e.flag.why.serve, e.flag.why.shadow].flatMap(flagLines).map((line) => ['', line]),
+    );
   }
   if (e.ledger !== null) {
     rows.push([

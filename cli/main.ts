@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addDiffs } from './diffs.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addExplain } from './explain.ts';
+import { addFlags } from './flags.ts';
 import { addHistory } from './history.ts';
 import { addKill } from './kill.ts';
 import { addProxy } from './proxy.ts';
@@ -35,6 +36,7 @@ for (const add of [
   addRollback,
   addKill,
   addExplain,
+  addFlags,
   addHistory,
   addReload,
 ]) {

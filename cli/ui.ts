@@ -8,6 +8,11 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** A text without control characters but line ends: what others wrote must not drive the terminal. */
+export function plain(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n]/gu, '\u{fffd}');
+}
+
 /** Rows of cells as aligned columns, two spaces apart; the last column is not padded. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

@@ -1,24 +1,8 @@
+import { type Answer, createAdminHttp, type Fetch, messageOf, unexpected } from './admin-http.ts';
+import { isRecord } from './json.ts';
 import type { FlagShape, StrategyShape } from './names.ts';
-import { parseFlagUrl } from './url.ts';
 
-const TIMEOUT_MS = 5000;
-/** Answers of the admin API that are read; a longer one is an error. */
-const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const EVENTS_MAX = 100;
-
-/** The part of the global `fetch` that is used. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
-
-/** The admin API could not be used. `status` is null when no answer came. Carries no address and no secret. */
-export class FlagServerError extends Error {
-  readonly status: number | null;
-
-  constructor(message: string, status: number | null, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'FlagServerError';
-    this.status = status;
-  }
-}
 
 export interface AdminStrategy extends StrategyShape {
   readonly id: string;
@@ -85,10 +69,8 @@ export interface AdminClientDeps {
 
 /** Unleash's admin API over `fetch`: the same calls for the embedded and a real server. Waits 5 s at most. */
 export function createAdminClient(deps: AdminClientDeps): AdminClient {
-  const api = parseFlagUrl(deps.url);
-  if (!(api instanceof URL)) throw new TypeError(`flags: ${api.path}: ${api.text}`);
+  const call = createAdminHttp(deps);
   const features = `admin/projects/${encodeURIComponent(deps.project)}/features`;
-  const root = api.href;
 
   function placeOf(flag: string): string {
     return `${flagPath(flag)}/environments/${encodeURIComponent(deps.environment)}`;
@@ -101,24 +83,6 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
   async function must(during: string, status: number, called: Promise<Answer>): Promise<void> {
     const answer = await called;
     if (answer.status !== status) throw unexpected(during, answer);
-  }
-
-  async function call(method: string, path: string, body?: unknown): Promise<Answer> {
-    const init: RequestInit = {
-      method,
-      headers: { Authorization: deps.token, Accept: 'application/json', 'Content-Type': 'application/json' },
-      // A redirect would carry the token to whoever asks for it.
-      redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    };
-    try {
-      const response = await deps.fetch(root + path, init);
-      return { status: response.status, body: parse(await textOf(response)) };
-    } catch (error) {
-      if (error instanceof FlagServerError) throw error;
-      throw new FlagServerError(`the flag server could not be reached (${nameOf(error)})`, null, error);
-    }
   }
 
   return {
@@ -198,33 +162,6 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
   };
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-async function textOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX) {
-      throw new FlagServerError('the flag server sent an answer that is too long', response.status);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** JSON, or undefined: an empty body or a gateway's page is judged by its status alone. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The flag in one environment; null when the answer has another shape. */
 function flagOf(body: unknown, environment: string): AdminFlag | null {
   if (!isRecord(body)) return null;
@@ -273,28 +210,10 @@ function isStrategy(value: unknown): value is AdminStrategy {
   );
 }
 
-function unexpected(during: string, { status, body }: Answer): FlagServerError {
-  const message = messageOf(body).slice(0, 200);
-  return new FlagServerError(`${during} failed: ${status}${message === '' ? '' : ` ${message}`}`, status);
-}
-
-function messageOf(body: unknown): string {
-  const { message } = isRecord(body) ? body : {};
-  return typeof message === 'string' ? message : '';
-}
-
 function nameIn({ name }: Readonly<Record<string, unknown>>): unknown {
   return name;
 }
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown';
 }

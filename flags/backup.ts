@@ -3,6 +3,8 @@ import { mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClientFeaturesResponse, UnleashConfig } from 'unleash-client';
 import type { Clock, Log } from '../router/core/ports.ts';
+import { isRecord } from './json.ts';
+import { isDefinition } from './table.ts';
 
 type Storage = NonNullable<UnleashConfig['storageProvider']>;
 
@@ -121,16 +123,6 @@ function isBackup(content: unknown): content is BackupContent {
     features.every(isDefinition) &&
     (segments === undefined || Array.isArray(segments))
   );
-}
-
-function isDefinition(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { name, enabled, strategies } = value;
-  return typeof name === 'string' && typeof enabled === 'boolean' && Array.isArray(strategies);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function codeOf(error: unknown): string {

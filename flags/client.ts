@@ -1,5 +1,3 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { hostname } from 'node:os';
 import {
   type Context,
@@ -9,14 +7,18 @@ import {
   UnleashEvents,
 } from 'unleash-client';
 import type { Clock, FlagStatus, Log } from '../router/core/ports.ts';
+import { createFlagAgent, type FlagAgent } from './agent.ts';
 import { type Backup, createBackup } from './backup.ts';
+import { isRecord } from './json.ts';
 import { FLAG_PREFIX } from './names.ts';
 import type { FlagFeed } from './push.ts';
 import {
   createTable,
   type Definition,
   type FlagTable,
+  isDefinition,
   type Repository,
+  type Segment,
   type SwappableTable,
 } from './table.ts';
 import { jittered, type Timer } from './timer.ts';
@@ -31,6 +33,8 @@ const REFUSED_RETRY_MS = 60_000;
 const STREAM_RETRY_MS = 5 * 60_000;
 const STREAM_STALE_MS = 45_000;
 const POLL_STALE_MIN_MS = 30_000;
+/** A list this long makes an evaluation several times as expensive. */
+const LIST_VALUES_MAX = 100;
 
 /** The flag server of the same process, seen by the reader. */
 export interface LocalFlags {
@@ -70,6 +74,8 @@ export interface ClientCounts {
   readonly warnings: number;
   readonly backupFailures: number;
   readonly listenerFailures: number;
+  /** Flags that came in a shape that cannot be evaluated, at the last change. */
+  readonly malformedFlags: number;
 }
 
 export interface FlagClient {
@@ -82,7 +88,7 @@ export interface FlagClient {
   stop(): Promise<void>;
   /** Whether there is anything to evaluate; the cheap half of `status()`. */
   hasData(): boolean;
-  /** The definition in force; undefined when there is none or there is no data yet. */
+  /** The definition in force; undefined when there is none that can be evaluated, or no data yet. */
   definition(name: string): Definition | undefined;
   /** Everything in force, to be handed to another process; null while there is no data. */
   table(): FlagTable | null;
@@ -103,22 +109,27 @@ export interface FlagClient {
 export function createClient(deps: ClientDeps): FlagClient {
   const { source, clock, log, timer, random } = deps;
   const pushed = source.kind === 'push' ? source.feed : null;
-  const inMemory = source.kind === 'local' || source.kind === 'push';
-  const agent = inMemory ? null : createAgent(source);
+  const agent =
+    source.kind === 'local' || source.kind === 'push' ? null : createFlagAgent({ ...source, timer });
   const backup = source.kind === 'poll' ? backupOf(source.url, deps) : null;
-  const table = inMemory ? createTable() : null;
+  const table = agent === null ? createTable() : null;
   const listeners = new Set<(revision: number) => void>();
-  const cancels: { refused: (() => void) | null; stream: (() => void) | null; commit: (() => void) | null } =
-    {
-      refused: null,
-      stream: null,
-      commit: null,
-    };
+  const cancels: Record<'refused' | 'silent' | 'stream' | 'commit', (() => void) | null> = {
+    refused: null,
+    silent: null,
+    stream: null,
+    commit: null,
+  };
   const counts = { errors: 0, warnings: 0, listenerFailures: 0 };
   let unleash: Unleash | null = null;
+  let stopped = false;
   let ready = false;
   let revision = 0;
-  let parts: readonly unknown[] = [];
+  let current: FlagTable = { features: [], segments: [] };
+  const findings = new WeakMap<Definition, Findings>();
+  let malformed = 0;
+  let longLists: ReadonlySet<string> = new Set();
+  let streamDue = false;
   let lastContactMs: number | null = null;
   let lastError: string | null = null;
 
@@ -135,18 +146,53 @@ export function createClient(deps: ClientDeps): FlagClient {
   }
 
   function swapped(client: Unleash): void {
+    const next = table?.current ?? tableOf(repositoryOf(client));
     // A heartbeat raises `changed` too; the table is another one only when its parts are.
-    const next = partsOf(client);
-    if (next.length === parts.length && next.every((part, index) => part === parts[index])) return;
-    parts = next;
+    if (sameParts(next.features, current.features) && sameParts(next.segments, current.segments)) return;
+    current = next;
+    survey(next);
     revision += 1;
     for (const listener of listeners) guarded(listener)(revision);
   }
 
-  function contacted(): void {
+  /** What is worth knowing of flags before one is evaluated; those that did not change are not looked at again. */
+  function survey({ features, segments }: FlagTable): void {
+    const before = malformed;
+    malformed = features.filter((feature) => !findingsOf(feature).sound).length;
+    if (malformed > 0 && before === 0) log.warn('flags.malformed', { flags: malformed });
+    const longSegments = new Set(segments.filter(hasLongList).map(({ id }) => id));
+    const long = features.filter((feature) => {
+      const { sound, longList } = findingsOf(feature);
+      return sound && (longList || (longSegments.size > 0 && usesOneOf(feature, longSegments)));
+    });
+    const names = long.map(({ name }) => name);
+    for (const flag of names) {
+      if (!longLists.has(flag)) log.warn('flags.long-list', { flag, valuesMax: LIST_VALUES_MAX });
+    }
+    longLists = new Set(names);
+  }
+
+  function findingsOf(feature: Definition): Findings {
+    const known = findings.get(feature);
+    if (known !== undefined) return known;
+    const sound = isDefinition(feature);
+    const found = { sound, longList: sound && (feature.strategies ?? []).some(hasLongList) };
+    // What is not sound may not even be an object.
+    if (sound) findings.set(feature, found);
+    return found;
+  }
+
+  function contacted(client: Unleash): void {
     if (lastError !== null) log.info('flags.reachable', { transport: source.kind, failures: counts.errors });
     lastError = null;
     lastContactMs = clock.now();
+    watchStream(client);
+    if (!streamDue) return;
+    streamDue = false;
+    // Not before the SDK has planned its next poll: it forgets to cancel one that is under way, and polls twice.
+    setImmediate(() => {
+      if (!stopped) switchMode(client, 'streaming');
+    });
   }
 
   function failed(message: string): void {
@@ -160,6 +206,7 @@ export function createClient(deps: ClientDeps): FlagClient {
     const text = textOf(warning);
     const status = /responded (?:\D*\()?(\d{3})/.exec(text)?.[1];
     if (status !== undefined) failed(`the flag server answered ${status}`);
+    if (text.startsWith('Socket keep alive error')) failed('the flag server cut the connection');
     // The SDK is about to reconnect at once because one stream event was malformed, and would do so for ever.
     // Polling fetches the whole truth instead; the stream is tried again later.
     if (text.startsWith('Requesting full re-hydration')) {
@@ -171,9 +218,9 @@ export function createClient(deps: ClientDeps): FlagClient {
   function onError(client: Unleash, error: unknown): void {
     failed(reasonOf(error));
     const repository = controlsOf(client);
-    if (repository === null) return;
-    // The SDK keeps the ETag of a body it could not read: 304 for ever.
-    repository.etag = undefined;
+    if (repository === null || stopped) return;
+    // The SDK keeps the ETag of a body it could not read: 304 for ever. Of one that it did read the ETag is right.
+    if (!MALFORMED_FLAG.test(textOf(error))) repository.etag = undefined;
     if (/responded 40[13]\b/.test(textOf(error)) && cancels.refused === null) {
       cancels.refused = timer.after(REFUSED_RETRY_MS, () => {
         cancels.refused = null;
@@ -195,13 +242,22 @@ export function createClient(deps: ClientDeps): FlagClient {
     }
   }
 
+  /** A stream can be open, and even send bytes, without saying anything of flags. The SDK would wait for ever. */
+  function watchStream(client: Unleash): void {
+    if (source.kind !== 'stream') return;
+    cancels.silent?.();
+    cancels.silent = timer.after(STREAM_STALE_MS, () => {
+      if (controlsOf(client)?.getMode() !== 'streaming') return;
+      failed('the flag server sent nothing of use on its stream');
+      switchMode(client, 'polling');
+    });
+  }
+
   function returnToStream(client: Unleash): void {
     if (source.kind !== 'stream' || cancels.stream !== null) return;
     cancels.stream = timer.after(jittered(STREAM_RETRY_MS, 0.2, random), () => {
       cancels.stream = null;
-      if (controlsOf(client)?.getMode() !== 'polling') return;
-      if (lastError === null) switchMode(client, 'streaming');
-      else returnToStream(client);
+      streamDue = controlsOf(client)?.getMode() === 'polling';
     });
   }
 
@@ -224,14 +280,14 @@ export function createClient(deps: ClientDeps): FlagClient {
     client.on(
       UnleashEvents.Changed,
       guarded(() => {
-        contacted();
+        contacted(client);
         if (ready) swapped(client);
       }),
     );
     client.on(
       UnleashEvents.Unchanged,
       guarded(() => {
-        if (lastContactMs !== null) contacted();
+        if (lastContactMs !== null) contacted(client);
       }),
     );
     client.on(
@@ -253,7 +309,7 @@ export function createClient(deps: ClientDeps): FlagClient {
   return {
     start() {
       if (unleash !== null) throw new TypeError('the flag client was started before');
-      const client = new Unleash(optionsOf(deps, agent, backup, table));
+      const client = new Unleash(optionsOf(deps, agent?.agent ?? null, backup, table));
       unleash = client;
       attach(client);
       if (source.kind === 'local' && table !== null) {
@@ -266,30 +322,32 @@ export function createClient(deps: ClientDeps): FlagClient {
         if (known !== null) table.swap(known.table);
         cancels.commit = pushed.onTable(guarded((next: FlagTable) => table.swap(next)));
       }
+      watchStream(client);
       void settled(client.start());
     },
 
     async stop() {
       const client = unleash;
-      if (client === null) return;
+      if (client === null || stopped) return;
+      stopped = true;
       for (const cancel of Object.values(cancels)) cancel?.();
       if (lastError === null && lastContactMs !== null) await settled(flush(client));
       const repository = repositoryOf(client);
       client.destroy();
       // A fetch that fails after this emits `error` on an emitter that lost its listeners: uncaught, exit 1.
       repository.on(UnleashEvents.Error, () => undefined);
-      agent?.destroy();
+      agent?.close();
       await backup?.close();
     },
 
     hasData: () => ready,
 
-    definition: (name) => (ready ? unleash?.getFeatureToggleDefinition(name) : undefined),
-
-    table() {
-      if (!ready || unleash === null) return null;
-      return { features: unleash.getFeatureToggleDefinitions(), segments: segmentsOf(unleash) };
+    definition(name) {
+      const found = ready ? unleash?.getFeatureToggleDefinition(name) : undefined;
+      return found !== undefined && findingsOf(found).sound ? found : undefined;
     },
+
+    table: () => (ready ? current : null),
 
     isEnabled(name, context) {
       return unleash?.isEnabled(name, context, false) ?? false;
@@ -327,13 +385,13 @@ export function createClient(deps: ClientDeps): FlagClient {
       };
     },
 
-    counts: () => ({ ...counts, backupFailures: backup?.failures() ?? 0 }),
+    counts: () => ({ ...counts, backupFailures: backup?.failures() ?? 0, malformedFlags: malformed }),
   };
 }
 
 function optionsOf(
   { source, environment, random }: ClientDeps,
-  agent: HttpAgent | null,
+  agent: FlagAgent['agent'] | null,
   backup: Backup | null,
   table: SwappableTable | null,
 ): UnleashConfig {
@@ -358,18 +416,11 @@ function optionsOf(
     timeout: source.timeoutMs,
     metricsInterval: METRICS_INTERVAL_MS,
     metricsJitter: METRICS_JITTER_MS,
-    customHeaders: { Authorization: source.token },
+    customHeaders: { Authorization: source.token, 'Accept-Encoding': 'identity' },
     // Otherwise HTTP_PROXY captures the requests, loopback ones too.
     httpOptions: { agent: () => agent, rejectUnauthorized: true },
     experimentalMode: source.kind === 'stream' ? { type: 'streaming' } : { type: 'polling', format: 'full' },
   };
-}
-
-function createAgent(source: Extract<Source, { url: URL }>): HttpAgent {
-  const options = { keepAlive: true, timeout: source.timeoutMs };
-  if (source.url.protocol === 'http:') return new HttpAgent(options);
-  const tls = { ...options, rejectUnauthorized: true };
-  return new HttpsAgent(source.ca === undefined ? tls : { ...tls, ca: source.ca });
 }
 
 function backupOf(url: URL, { backupDir, environment, clock, log }: ClientDeps): Backup {
@@ -389,24 +440,40 @@ function ageOf(transport: FlagStatus['transport'], ageMs: number | null): number
   return transport === 'local' && ageMs !== null ? 0 : ageMs;
 }
 
-/** The flag and segment objects in force; the SDK never changes one in place. */
-function partsOf(client: Unleash): readonly unknown[] {
-  return [...client.getFeatureToggleDefinitions(), ...segmentsOf(client)];
+/** Everything the SDK's own repository has; it never changes a flag or a segment in place. */
+function tableOf(repository: Repository): FlagTable {
+  const segments = hasControls(repository) ? [...repository.segments.values()] : [];
+  return { features: repository.getToggles(), segments };
 }
 
-/** The segments that some strategy uses, each once. */
-function segmentsOf(client: Unleash): FlagTable['segments'] {
-  const used = client
-    .getFeatureToggleDefinitions(true)
-    .flatMap((feature) => feature.strategies ?? [])
-    .flatMap((strategy) => strategy.segments ?? [])
-    .filter((segment) => segment !== undefined);
-  return [...new Map(used.map((segment) => [segment.id, segment])).values()];
+function sameParts(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return one.length === other.length && one.every((part, index) => part === other[index]);
+}
+
+/** What is known of one flag, whatever its segments are. */
+interface Findings {
+  readonly sound: boolean;
+  readonly longList: boolean;
+}
+
+function hasLongList({ constraints }: { readonly constraints?: unknown }): boolean {
+  return Array.isArray(constraints) && constraints.some(isLong);
+}
+
+function isLong(constraint: unknown): boolean {
+  if (!isRecord(constraint)) return false;
+  const { values } = constraint;
+  return Array.isArray(values) && values.length > LIST_VALUES_MAX;
+}
+
+function usesOneOf({ strategies = [] }: Definition, segments: ReadonlySet<number>): boolean {
+  return strategies.some((strategy) => (strategy.segments ?? []).some((id) => segments.has(id)));
 }
 
 /** What the SDK's own repository can do beyond its public interface. */
 interface Controls {
   etag: string | undefined;
+  readonly segments: ReadonlyMap<number, Segment>;
   fetch(): Promise<void>;
   getMode(): 'polling' | 'streaming';
 }
@@ -427,7 +494,7 @@ function controlsOf(client: Unleash): Controls | null {
 }
 
 function hasControls(repository: Repository): repository is Repository & Controls {
-  return 'etag' in repository && 'fetch' in repository && 'getMode' in repository;
+  return 'etag' in repository && 'segments' in repository && 'fetch' in repository && 'getMode' in repository;
 }
 
 function hex6(random: () => number): string {
@@ -435,6 +502,9 @@ function hex6(random: () => number): string {
     .toString(16)
     .padStart(6, '0');
 }
+
+/** What the SDK says of each flag whose parts it cannot use; it takes it all the same. */
+const MALFORMED_FLAG = /feature\.\w+ should be/;
 
 function textOf(value: unknown): string {
   return value instanceof Error ? value.message : String(value);
@@ -450,6 +520,8 @@ function reasonOf(error: unknown): string {
   if (/ECONNREFUSED/.test(text)) return 'the flag server refused the connection';
   if (/timeout|ETIMEDOUT|ERR_SOCKET_TIMEOUT/i.test(text)) return 'the flag server did not answer in time';
   if (/certificate|self-signed|CERT_|ERR_TLS/i.test(text)) return 'the flag server could not be verified';
+  if (/it is too large$/.test(text)) return 'the flag server sent an answer that is too large';
+  if (/it is compressed$/.test(text)) return 'the flag server sent a compressed answer';
   if (/Client features was|Invalid API response|JSON|feature\./.test(text)) {
     return 'the flag server sent an answer of another shape';
   }

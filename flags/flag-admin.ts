@@ -8,27 +8,31 @@ import type {
   FlagShown,
 } from '../router/core/flags.ts';
 import type { FlagAdmin } from '../router/core/ports.ts';
-import { type Fetch, FlagServerError } from './admin-client.ts';
-import { type Answer, createAdminHttp, messageOf } from './admin-http.ts';
+import {
+  ALL_FLAGS_BYTES_MAX,
+  type Answer,
+  createAdminHttp,
+  type Fetch,
+  FlagServerError,
+  messageOf,
+} from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
-import { listedOf, shownOf } from './flag-view.ts';
+import { listedOf, type Ownership, shownOf } from './flag-view.ts';
 import { isRecord, type Json, recordsOf, textOr } from './json.ts';
 import { strategyText } from './words.ts';
 
 /** Flags whose strategies a list reads, at most; the others are listed without. */
-export const DETAILS_MAX = 1_000;
+const DETAILS_MAX = 1_000;
 /** Flags that are read at the same time. */
 const DETAILS_AT_ONCE = 8;
 /** Archived flags that are listed, at most. */
 const ARCHIVED_MAX = 100;
 
-export interface FlagAdminDeps {
+export interface FlagAdminDeps extends Ownership {
   /** The flag server, embedded or real. */
   readonly url: string;
   /** Admin token. */
   readonly token: string;
-  /** The one that decides about traffic. */
-  readonly environment: string;
   readonly project: string;
   readonly fetch: Fetch;
 }
@@ -39,7 +43,7 @@ export interface FlagAdminDeps {
  * an active strategy is never switched on: Unleash would add one that is on for everybody.
  */
 export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
-  const call = createAdminHttp(deps);
+  const call = createAdminHttp({ ...deps, bytesMax: ALL_FLAGS_BYTES_MAX });
   const features = `admin/projects/${encodeURIComponent(deps.project)}/features`;
 
   async function listed(environment: string): Promise<readonly FlagListed[]> {
@@ -47,20 +51,31 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     const { features: flags } = bodyOf(answer, 'listing the flags');
     const rows = recordsOf(flags);
     requireEnvironment(environmentsOf(rows), environment);
-    const withStrategies = rows.filter((row) => hereOf(row, environment)?.['hasStrategies'] !== false);
+    const withStrategies = rows.filter((row) =>
+      [environment, deps.environment].some((one) => hereOf(row, one)?.['hasStrategies'] !== false),
+    );
     const details = await inTurn(withStrategies.slice(0, DETAILS_MAX), DETAILS_AT_ONCE, (row) =>
       detail(textOr(row['name'], '')),
     );
     const known = new Map(details.flatMap((one) => (one === null ? [] : [[one['name'], one] as const])));
-    return rows.map((row) => listedOf(known.get(row['name']) ?? row, environment, false));
+    return rows.map((row) => listedOf(known.get(row['name']) ?? row, environment, deps));
   }
 
-  async function archivedFlags(environment: string): Promise<readonly FlagListed[]> {
-    const query = `project=${encodeURIComponent(`IS:${deps.project}`)}&archived=IS:true&limit=${ARCHIVED_MAX}`;
-    const answer = await call('GET', `admin/search/features?${query}`);
-    if (answer.status === 404) throw new Unsupported('this flag server does not list archived flags');
-    const { features: flags } = bodyOf(answer, 'listing the archived flags');
-    return recordsOf(flags).map((row) => listedOf(row, environment, true));
+  /** Archived flags, all or those whose name contains `query`; null: the server does not list them. */
+  async function archivedFlags(query: string | null): Promise<readonly Json[] | null> {
+    const wanted = query === null ? '' : `&query=${encodeURIComponent(query)}`;
+    const project = encodeURIComponent(`IS:${deps.project}`);
+    const answer = await call(
+      'GET',
+      `admin/search/features?project=${project}&archived=IS:true&limit=${ARCHIVED_MAX}${wanted}`,
+    );
+    if (answer.status === 404) return null;
+    return recordsOf(bodyOf(answer, 'listing the archived flags')['features']);
+  }
+
+  /** Unleash does not show an archived flag by its name; it only lists it. */
+  async function archivedFlag(name: string): Promise<Json | null> {
+    return (await archivedFlags(name))?.find((row) => row['name'] === name) ?? null;
   }
 
   async function detail(name: string): Promise<Json | null> {
@@ -116,7 +131,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     // Unleash answers a failed `test` with 500 and this text, the embedded server with 409.
     const failedTest = answer.status === 500 && messageOf(answer.body).includes('Test operation failed');
     if (answer.status === 409 || answer.status === 404 || failedTest)
-      return conflict(name, `its rollout was ${rolloutText(old)} a moment ago`);
+      return conflict(name, `it had ${rolloutText(old)} a moment ago`);
     bodyOf(answer, 'changing the rollout');
     const after = recordsOf((await place(name, environment))?.['strategies']);
     const now = after.find((one) => one['id'] === strategy['id']);
@@ -127,7 +142,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
       from: rolloutText(old),
       to: rolloutText(String(percent)),
       note,
-      event: await newestEvent(name),
+      event: await eventLeft(name, environment, `${rolloutText(old)} -> ${percent} %`),
     };
   }
 
@@ -151,7 +166,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     if ((after?.['enabled'] === true) !== (to === 'on'))
       return conflict(name, 'it was switched back at once');
     const from = to === 'on' ? 'off' : 'on';
-    return { kind: 'changed', from, to, note, event: await newestEvent(name) };
+    return { kind: 'changed', from, to, note, event: await eventLeft(name, environment, `switched ${to}`) };
   }
 
   async function conflict(name: string, what: string): Promise<FlagChanged> {
@@ -160,8 +175,10 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     return { kind: 'conflict', why: `${name} is being changed by somebody else: ${what}${who}` };
   }
 
-  async function newestEvent(name: string): Promise<number | null> {
-    return (await events(name, 1))[0]?.id ?? null;
+  /** The newest event of the flag when it says what this change did; null otherwise. */
+  async function eventLeft(name: string, environment: string, what: string): Promise<number | null> {
+    const [last] = await events(name, 1);
+    return last?.what === what && last.environment === environment ? last.id : null;
   }
 
   function placeOf(name: string, environment: string): string {
@@ -172,16 +189,20 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     list: (environment, archived) =>
       replied(async () => {
         const flags = await listed(environment);
-        return archived ? [...flags, ...(await archivedFlags(environment))] : flags;
+        if (!archived) return flags;
+        const rows = await archivedFlags(null);
+        if (rows === null) throw new Unsupported('this flag server does not list archived flags');
+        return [...flags, ...rows.map((row) => listedOf(row, environment, deps))];
       }),
     show: (name) =>
       replied(async (): Promise<FlagShown | null> => {
-        const flag = await detail(name);
+        const flag = (await detail(name)) ?? (await archivedFlag(name));
         if (flag === null) return null;
         const used = recordsOf(flag['environments'])
           .flatMap(({ strategies }) => recordsOf(strategies))
           .some((strategy) => Array.isArray(strategy['segments']) && strategy['segments'].length > 0);
-        return shownOf(flag, used ? await segments() : [], await tags(name));
+        const beside = { segments: used ? await segments() : [], tags: await tags(name) };
+        return shownOf(flag, deps, beside);
       }),
     change: (name, environment, change: FlagChange) =>
       replied(() =>

@@ -42,7 +42,7 @@ function asKey(name: string): string {
 }
 
 /** The group whose flag has this name; null for any other name. There need not be such a group. */
-export function ownerOf(name: string): FlagOwner | null {
+export function groupFlagOf(name: string): Pick<FlagOwner, 'group' | 'flag'> | null {
   const [, group, flag] = /^fig\.([a-z0-9-]{1,40})\.(serve|shadow)$/.exec(name) ?? [];
   return group === undefined ? null : { group, flag: flag === 'serve' ? 'serve' : 'shadow' };
 }
@@ -102,12 +102,6 @@ export function canonicalStrategy<T extends StrategyShape>(
 /** Nothing besides its strategies decides about the flag. */
 export function isQuiet(flag: FlagShape): boolean {
   return flag.impressionData !== true && isEmpty(flag.variants) && isEmpty(flag.dependencies);
-}
-
-/** The hash seed of a flag in our shape; null for any other shape. */
-export function canonicalSeed(flag: FlagShape): string | null {
-  const { groupId } = (isCanonical(flag, null) ? canonicalStrategy(flag, null) : null)?.parameters ?? {};
-  return typeof groupId === 'string' ? groupId : null;
 }
 
 /** Percent of units a flag asks for; `missing` for undefined, `custom` for any shape but ours. */

@@ -1,6 +1,6 @@
 import type { FlagReply } from '../router/core/flags.ts';
 import type { FlagCatalog } from '../router/core/ports.ts';
-import { listedOf, shownOf } from './flag-view.ts';
+import { listedOf, type Ownership, shownOf } from './flag-view.ts';
 import type { Json } from './json.ts';
 import type { Definition, FlagTable } from './table.ts';
 
@@ -8,7 +8,8 @@ import type { Definition, FlagTable } from './table.ts';
  * The flags that a reader has, where nobody may ask the admin API: of one environment, without titles, tags and
  * disabled strategies, and from a server that is polled only the `fig.` ones.
  */
-export function createReaderCatalog(table: () => FlagTable | null, environment: string): FlagCatalog {
+export function createReaderCatalog(table: () => FlagTable | null, ownership: Ownership): FlagCatalog {
+  const { environment } = ownership;
   const known = <T>(give: (table: FlagTable) => T): FlagReply<T> => {
     const now = table();
     return now === null
@@ -22,18 +23,15 @@ export function createReaderCatalog(table: () => FlagTable | null, environment: 
         return { kind: 'failed', reason: 'no-environment', why };
       }
       return known(({ features }) =>
-        features.map((feature) => listedOf(asAdmin(feature, environment), environment, false)),
+        features.map((feature) => listedOf(asAdmin(feature, environment), environment, ownership)),
       );
     },
     async show(name) {
       return known(({ features, segments }) => {
         const feature = features.find((one) => one.name === name);
         if (feature === undefined) return null;
-        const shown = shownOf(
-          asAdmin(feature, environment),
-          segments.map((segment) => ({ ...segment })),
-          null,
-        );
+        const beside = { segments: segments.map((segment) => ({ ...segment })), tags: null };
+        const shown = shownOf(asAdmin(feature, environment), ownership, beside);
         return { ...shown, definition: feature };
       });
     },

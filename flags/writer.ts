@@ -1,13 +1,7 @@
 import type { FlagName } from '../router/core/events.ts';
 import type { FlagShare, FlagSight, FlagWriter, Log, WriteResult } from '../router/core/ports.ts';
-import {
-  type AdminEvent,
-  type AdminFlag,
-  createAdminClient,
-  type Fetch,
-  FlagServerError,
-  type NewFlag,
-} from './admin-client.ts';
+import { type AdminEvent, type AdminFlag, createAdminClient, type NewFlag } from './admin-client.ts';
+import { type Fetch, FlagServerError } from './admin-http.ts';
 import { departures, plain } from './departures.ts';
 import {
   canonicalParameters,

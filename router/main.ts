@@ -11,17 +11,18 @@ import type { StatusData } from './control/api.ts';
 import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
 import { explain } from './control/explain.ts';
+import { createFlags } from './control/flags.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
 import { createRouting } from './control/routing.ts';
-import { groupStatus } from './control/status.ts';
+import { effectiveShare, groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
 import { meteredFor } from './core/metering.ts';
 import type { Ledger, Log } from './core/ports.ts';
 import { buildSnapshot, type RoutingPlan } from './core/snapshot.ts';
 import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './data-folder.ts';
 import { keyOf } from './data-plane.ts';
-import { startFlags } from './flag-source.ts';
+import { environmentOf, startFlags } from './flag-source.ts';
 import { type Kills, readKillFile, removeFromKillFile, watchKillFile } from './kill-file.ts';
 import { createLife, type Life } from './life.ts';
 import { createLog } from './log.ts';
@@ -30,6 +31,7 @@ import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
 import { createComparisonStore } from './store/comparisons.ts';
+import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
 import { openDatabase } from './store/open.ts';
@@ -121,7 +123,13 @@ async function assemble(
   });
   takeUpGroups(ledger, plan);
 
-  const { reader, writer, flagServer, flagsUrl } = await startFlags(settings, log, life);
+  const seedOf = (group: string) => ledger.state().groups.get(group)?.groupId ?? null;
+  const { reader, writer, catalog, admin, flagServer, flagsUrl } = await startFlags(
+    settings,
+    seedOf,
+    log,
+    life,
+  );
   const routing = createRouting({ plan, ledger });
   const groups = () => [...routing.get().groups.keys()];
   const traffic = createTraffic({ groups, clock });
@@ -276,6 +284,21 @@ async function assemble(
       const rows = comparisons.cause(group, id);
       return rows.length === 0 ? null : { group, id, rows };
     },
+    flags: createFlags({
+      source,
+      server: source === 'embedded' ? source : flagsUrl,
+      environment: environmentOf(settings),
+      catalog,
+      admin,
+      requests: createFlagRequests(db),
+      ledger,
+      reader,
+      effective(name) {
+        const group = routing.get().groups.get(name);
+        return group === undefined ? null : effectiveShare(group, reader.intent(name).serve);
+      },
+      log,
+    }),
     release: (group) => removeFromKillFile(killFile, group, groups()),
     reload,
     metrics() {

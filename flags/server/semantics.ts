@@ -85,8 +85,9 @@ export interface Variant {
   readonly name: string;
   /** Per mille; the weights of one list sum up to 1000. */
   readonly weight: number;
-  readonly weightType: 'fix' | 'variable';
-  readonly stickiness: string;
+  /** Absent, like stickiness, only in a state that was taken over. */
+  readonly weightType?: 'fix' | 'variable';
+  readonly stickiness?: string;
   readonly payload?: { readonly type: string; readonly value: string };
   /** Only on variants of a whole flag, which today can only be imported. */
   readonly overrides?: readonly { readonly contextName: string; readonly values: readonly string[] }[];
@@ -312,9 +313,13 @@ export function overlayOf(ours: object, given: object): Overlay | null {
   return absent.length === 0 && extra.length === 0 ? null : { absent, extra: Object.fromEntries(extra) };
 }
 
+/** A list that was absent and has been filled since is given: only its emptiness was taken over. */
 function overlaid(ours: object, overlay: Overlay | null): object {
   if (overlay === null) return ours;
-  const kept = Object.entries(ours).filter(([name]) => !overlay.absent.includes(name));
+  const isFilled = (value: unknown) => Array.isArray(value) && value.length > 0;
+  const kept = Object.entries(ours).filter(
+    ([name, value]) => !overlay.absent.includes(name) || isFilled(value),
+  );
   return { ...Object.fromEntries(kept), ...overlay.extra };
 }
 

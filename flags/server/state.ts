@@ -65,7 +65,7 @@ function putFeature(changes: Changes, environment: string, { name, given }: Give
   if (before !== null && canonicalJson(before) === canonicalJson(given)) return;
   const plain = featureOf(given, name, known?.createdAt ?? changes.now);
   const enabled = given['enabled'] === true;
-  const variants = listOf(given['variants'], isVariant).map(variantOf);
+  const variants = listOf(given['variants'], isVariant);
   const old = changes.strategies(name, environment);
   const strategies = listOf(given['strategies'], isNamed).map((strategy, index) =>
     strategyOf(strategy, index, old[index]?.id ?? changes.newId()),
@@ -209,7 +209,7 @@ function strategyOf(given: Given & { readonly name: string }, sortOrder: number,
     sortOrder,
     parameters: isTexts(parameters) ? parameters : {},
     constraints: listOf(given['constraints'], isConstraint),
-    variants: listOf(given['variants'], isVariant).map(variantOf),
+    variants: listOf(given['variants'], isVariant),
     segments: listOf(given['segments'], isId),
     overlay: null,
   };
@@ -247,17 +247,6 @@ function segmentOf(
   };
 }
 
-type VariantGiven = Given & { readonly name: string; readonly weight: number };
-
-function variantOf(given: VariantGiven): Variant {
-  const { weightType, stickiness } = given;
-  return {
-    ...given,
-    weightType: weightType === 'fix' ? 'fix' : 'variable',
-    stickiness: isText(stickiness) ? stickiness : 'default',
-  };
-}
-
 function isGiven(value: unknown): value is Given {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -282,7 +271,7 @@ function isParent(value: unknown): value is Given & { readonly feature: string }
   return isGiven(value) && isText(value['feature']);
 }
 
-function isVariant(value: unknown): value is VariantGiven {
+function isVariant(value: unknown): value is Variant {
   return isNamed(value) && typeof value['weight'] === 'number';
 }
 

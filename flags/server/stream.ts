@@ -123,8 +123,6 @@ export function createStreams({ deltas, limits, clock, log, timer, random }: Str
 
   return {
     open(request, response, token) {
-      // A client that is gone already: its end was announced before anybody listened.
-      if (response.destroyed) return;
       if (streams.size >= limits.streamsMax) {
         counts.refused += 1;
         response.status(429).json({ message: 'too many streams' });

@@ -61,10 +61,12 @@ export interface View {
 
 /** Everything clients read, kept in memory and refreshed flag by flag after each commit. */
 export function createView(store: Store, epoch: string): View {
-  const environments = new Map<string, Map<string, Entry>>();
+  const environments = new Map(ENVIRONMENTS.map(({ name }) => [String(name), new Map<string, Entry>()]));
   const segments = new Map<number, SegmentEntry>();
   const bodies = new Map<string, Buffer>();
   for (const { id } of store.segments()) refreshSegment(id);
+  // At the start rather than when the first client comes: no request waits for it.
+  for (const { name } of store.features()) refreshFeature(name);
 
   function refreshSegment(id: number): void {
     const segment = store.segment(id);
@@ -85,39 +87,34 @@ export function createView(store: Store, epoch: string): View {
     for (const [id, entry] of sorted) segments.set(id, entry);
   }
 
-  function refresh(entries: Map<string, Entry>, environment: string, name: string): void {
-    const feature = store.feature(name);
-    if (feature === null || feature.archivedAt !== null) {
-      entries.delete(name);
-      return;
+  function refreshFeature(name: string): void {
+    const stored = store.feature(name);
+    const feature = stored?.archivedAt === null ? stored : null;
+    const tags = feature === null ? [] : store.tagsOf(name);
+    for (const [environment, entries] of environments) {
+      if (feature === null) {
+        entries.delete(name);
+        continue;
+      }
+      const json = JSON.stringify(clientFeature(placedIn(store, feature, environment)));
+      // A change in another environment leaves the flag as it was: the same object, no needless swap.
+      const known = entries.get(name);
+      const definition = known?.json === json ? known.definition : JSON.parse(json);
+      entries.set(name, { json, definition, tags });
     }
-    const json = JSON.stringify(clientFeature(placedIn(store, feature, environment)));
-    const tags = store.tagsOf(name);
-    // A change in another environment leaves the flag as it was: the same object, no needless swap.
-    const known = entries.get(name);
-    const definition = known?.json === json ? known.definition : JSON.parse(json);
-    entries.set(name, { json, definition, tags });
   }
 
-  function entries(environment: string): Map<string, Entry> {
+  function entries(environment: string): ReadonlyMap<string, Entry> {
     const known = environments.get(environment);
-    if (known !== undefined) return known;
-    if (!ENVIRONMENTS.some(({ name }) => name === environment)) {
-      throw new TypeError(`the flag server has no environment ${environment}`);
-    }
-    const fresh = new Map<string, Entry>();
-    for (const { name } of store.features()) refresh(fresh, environment, name);
-    environments.set(environment, fresh);
-    return fresh;
+    if (known === undefined) throw new TypeError(`the flag server has no environment ${environment}`);
+    return known;
   }
 
   store.onCommit((commit: Commit) => {
     bodies.clear();
     for (const id of commit.segments) refreshSegment(id);
     if (commit.segments.length > 0) sortSegments();
-    for (const [environment, known] of environments) {
-      for (const name of commit.features) refresh(known, environment, name);
-    }
+    for (const name of commit.features) refreshFeature(name);
   });
 
   function textOf({ json, definition }: Entry, inlineSegments: boolean): string {

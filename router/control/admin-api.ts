@@ -8,12 +8,14 @@ import express, {
 } from 'express';
 import { z } from 'zod';
 import { assertNever } from '../core/assert.ts';
-import type { Actor } from '../core/events.ts';
 import type { Clock, Ledger, Log } from '../core/ports.ts';
 import type { Command } from '../core/rollout.ts';
 import type { Actions, MoveResult } from './act.ts';
-import type { Envelope, ExplainRequest, Explanation, Move, Problem, Reloaded, StatusData } from './api.ts';
+import type { ExplainRequest, Explanation, Move, Reloaded, StatusData } from './api.ts';
 import { CONTENT_TYPE } from './exposition.ts';
+import type { Flags } from './flags.ts';
+import { createFlagRoutes } from './flags-api.ts';
+import { invalid, operator, problem, type Reply, reason, replier } from './reply.ts';
 
 export interface AdminDeps {
   /** Bearer token; compared in constant time. */
@@ -30,6 +32,7 @@ export interface AdminDeps {
   cause(group: string, id: string): unknown;
   /** Takes a group out of the kill file, so that its release is not undone at once. */
   release(group: string): void;
+  readonly flags: Flags;
   /** Reads the configuration again: all of it is in force, or none. */
   reload(): Promise<ReloadResult>;
   /** The body of `/metrics`. */
@@ -63,12 +66,6 @@ const BODY_BYTES_MAX = 262_144;
 const FAILED_LOGINS_PER_MINUTE_MAX = 10;
 const HISTORY_MAX = 1_000;
 
-/** Printed by whoever reads the history: no control characters, which would reach their terminal. */
-const reason = z
-  .string()
-  .max(1_000)
-  .regex(/^\P{Cc}*$/u, 'expected no control characters')
-  .optional();
 const percent = z
   .number()
   .min(0)
@@ -134,10 +131,7 @@ export function createAdminApi(deps: AdminDeps): Express {
   app.use(tokenOnly(deps.token, deps.clock));
   app.use(express.json({ limit: BODY_BYTES_MAX, strict: true }));
 
-  const reply = <T>(response: Response, schema: string, data: T) => {
-    const envelope: Envelope<T> = { schema, at: new Date(deps.clock.wall()).toISOString(), data };
-    response.set('Cache-Control', 'no-store').json(envelope);
-  };
+  const reply = replier(deps.clock);
 
   app.get('/api/v1/status', (_request, response) => reply(response, 'fig.status/1', deps.status()));
   app.get('/api/v1/groups/:group', (request, response) => {
@@ -207,6 +201,7 @@ export function createAdminApi(deps: AdminDeps): Express {
       ? reply(response, 'fig.explain/1', deps.explain(body.data))
       : invalid(response, body.error);
   });
+  app.use(createFlagRoutes(deps.flags, reply));
   app.use((_request, response) => problem(response, 404, 'NOT_FOUND', 'there is no such resource'));
   app.use(failure(deps.log));
   return app;
@@ -277,18 +272,12 @@ function toCommand(move: Move): Command {
   return { ...move, reason: move.reason ?? null };
 }
 
-/** Who is at the keyboard, as the client says; it is a label, the token is the authority. */
-function operator(request: Request): Actor {
-  const name = /^[\w.@-]{1,64}$/.exec(request.get('fig-operator') ?? '')?.[0];
-  return { kind: 'operator', id: name ?? 'unknown' };
-}
-
 function answerMove(
   deps: AdminDeps,
   response: Response,
   group: string,
   result: MoveResult,
-  reply: <T>(r: Response, s: string, d: T) => void,
+  reply: Reply,
 ): void {
   switch (result.kind) {
     case 'receipt':
@@ -325,41 +314,6 @@ function unknownGroup(deps: AdminDeps, response: Response, group: string): void 
     `there is no group "${group}"; known: ${known.join(', ') || 'none'}`,
     'fig status',
   );
-}
-
-function invalid(response: Response, error: z.ZodError): void {
-  const errors = error.issues.map((issue) => ({
-    pointer: `/${issue.path.map(String).join('/')}`,
-    detail: issue.message,
-  }));
-  problem(
-    response,
-    400,
-    'INVALID',
-    `${errors.length} ${errors.length === 1 ? 'fault' : 'faults'} in the request`,
-    undefined,
-    errors,
-  );
-}
-
-function problem(
-  response: Response,
-  status: number,
-  code: string,
-  detail: string,
-  next?: string,
-  errors?: Problem['errors'],
-): void {
-  const body: Problem = {
-    type: `urn:strangler-fig:error:${code}`,
-    title: code.toLowerCase().replaceAll('_', ' '),
-    status,
-    detail,
-    code,
-    ...(errors === undefined ? {} : { errors }),
-    ...(next === undefined ? {} : { next }),
-  };
-  response.status(status).type('application/problem+json').send(JSON.stringify(body));
 }
 
 function failure(log: Log): ErrorRequestHandler {

@@ -1,5 +1,14 @@
 /** The wire types of the admin API: all that the command line and the console may see. */
 import type { Actor } from '../core/events.ts';
+import type {
+  FlagChange,
+  FlagEvent,
+  FlagExplained,
+  FlagExport,
+  FlagListed,
+  FlagOwner,
+  FlagShown,
+} from '../core/flags.ts';
 import type { Applied, FlagShare, FlagStatus, WorkerState } from '../core/ports.ts';
 import type { SkipReason, Stage, Stop } from '../core/types.ts';
 
@@ -172,6 +181,9 @@ export interface Explanation {
     readonly shadow: string;
     readonly cause: string;
     readonly share: FlagShare;
+    /** What each of the two flags says to this unit, and why. */
+    readonly why: { readonly serve: FlagExplained; readonly shadow: FlagExplained };
+    readonly status: FlagStatus;
   } | null;
   readonly ledger: {
     readonly stage: Stage;
@@ -182,6 +194,64 @@ export interface Explanation {
   readonly answer: { readonly side: 'legacy' | 'service'; readonly target: string; readonly reason: string };
   /** `copied`, `not compared`, or the reason of the skip. */
   readonly shadow: string;
+}
+
+/** What the ledger has to do with a group's flag. All in percent of units. */
+export interface GroupFlag extends FlagOwner {
+  /** What the ledger holds. */
+  readonly asked: number;
+  /** What the flag says to the data plane. */
+  readonly says: FlagShare;
+  /** What follows for traffic; null: it is the shadow flag, which moves none. */
+  readonly effective: number | null;
+}
+
+export interface FlagRow extends Omit<FlagListed, 'owner'> {
+  /** Null: yours, nothing but you moves it. */
+  readonly group: GroupFlag | null;
+}
+
+export interface FlagsData {
+  readonly environment: string;
+  /** `reader`: there is no admin token; only what the data plane reads can be seen. */
+  readonly seen: 'admin' | 'reader';
+  readonly flags: readonly FlagRow[];
+}
+
+export interface FlagData {
+  readonly seen: 'admin' | 'reader';
+  readonly flag: Omit<FlagShown, 'owner'> & { readonly group: GroupFlag | null };
+  /** Newest first; null: they cannot be asked for. */
+  readonly changes: readonly FlagEvent[] | null;
+}
+
+export type FlagChangeBody = FlagChange & {
+  /** Default: the environment that decides about traffic. */
+  readonly environment?: string | undefined;
+  /** Also when the flag is a group's. */
+  readonly force?: boolean | undefined;
+  readonly reason?: string | undefined;
+};
+
+export interface FlagReceiptData {
+  readonly flag: string;
+  readonly environment: string;
+  readonly status: 'changed' | 'already-there';
+  /** `rollout 10 %`, `on`; null: it was so before. */
+  readonly from: string | null;
+  readonly to: string;
+  /** What else is worth knowing, in sentences. */
+  readonly notes: readonly string[];
+}
+
+export interface FlagHistoryEvent extends FlagEvent {
+  /** Who asked fig for it, and why; null: it did not go through `fig flags`. */
+  readonly asked: { readonly by: string; readonly reason: string | null } | null;
+}
+
+export interface FlagExportData {
+  readonly source: 'embedded' | 'unleash';
+  readonly environments: FlagExport;
 }
 
 /** RFC 9457, with every fault and the command that helps. */

@@ -1,4 +1,4 @@
-import type { Actor, FlagName, Happening, Override } from '../core/events.ts';
+import type { Actor, FlagName, Happening } from '../core/events.ts';
 import type {
   Clock,
   FlagReader,
@@ -112,18 +112,18 @@ export function createConverge(deps: ConvergeDeps): Converge {
   const failed = async (name: string, text: string): Promise<void> => {
     if (troubles.get(name) !== text) deps.log.warn('flag-write-failed', { group: name, error: text });
     troubles.set(name, text);
-    await recordSightings(name, null, null);
+    await recordSightings(name);
   };
 
   const pushNow = async (name: string): Promise<void> => {
     const group = stateOf(name);
     if (group === undefined) return;
     if (writer === null) {
-      await recordSightings(name, null, null);
+      await recordSightings(name);
       return readBack(name);
     }
     try {
-      await carry(writer, group);
+      await carry(writer, name, await look(writer, group));
     } catch (error) {
       const text = `the flag server does not take writes (${error instanceof Error ? error.message : String(error)})`;
       if (isOutage(error)) {
@@ -134,14 +134,17 @@ export function createConverge(deps: ConvergeDeps): Converge {
     }
   };
 
-  const carry = async (to: FlagWriter, { name, groupId }: GroupState): Promise<void> => {
-    let sights = await to.look(name, groupId);
+  const carry = async (to: FlagWriter, name: string, first: FlagSights): Promise<void> => {
+    let sights = first;
     const group = stateOf(name);
     if (group === undefined) return;
-    await recordSightings(name, sights, to);
     if (!ensured.has(name) && FLAGS.every((flag) => isOursToMake(group, flag, sights[flag]))) {
-      await make(to, group);
-      sights = await to.look(name, groupId);
+      const unmade = FLAGS.filter((flag) => mayBeUnmade(sights[flag]));
+      if (unmade.length > 0) {
+        await make(to, group, unmade);
+        sights = await look(to, group);
+      }
+      ensured.add(name);
     }
     const said: (string | null)[] = [];
     for (const flag of FLAGS) said.push(await settleFlag(to, name, flag, sights[flag]));
@@ -151,15 +154,14 @@ export function createConverge(deps: ConvergeDeps): Converge {
   };
 
   /** Makes what is missing; what exists it leaves as it is. */
-  const make = async (to: FlagWriter, group: GroupState): Promise<void> => {
-    for (const flag of FLAGS) sightings.rebuilding(group.name, flag);
+  const make = async (to: FlagWriter, group: GroupState, unmade: readonly FlagName[]): Promise<void> => {
+    for (const flag of unmade) sightings.rebuilding(group.name, flag);
     await to.ensure(
       group.name,
       group.groupId,
       { serve: wantedShare(group, 'serve'), shadow: wantedShare(group, 'shadow') },
       { serve: refOf(group.pendingServe), shadow: refOf(group.pendingShadow) },
     );
-    ensured.add(group.name);
   };
 
   /** Brings one flag to the ledger, or finds why not: null, or what stands in the way. */
@@ -174,13 +176,22 @@ export function createConverge(deps: ConvergeDeps): Converge {
       const group = stateOf(name);
       if (group === undefined) return null;
       const pending = pendingOf(group, flag);
-      if (group.restoring[flag] && pending !== null) return restore(to, group, flag, pending);
       const verdict = judge(group, flag, sight);
+      if (verdict === 'foreign') {
+        await record(to, group, flag, sight);
+        if (stateOf(name)?.restoring[flag] === true) return restore(to, name, flag);
+      }
       if (verdict === 'settled') {
         settled(group, flag, pending);
         return null;
       }
-      if (verdict === 'foreign' || pending === null) return foreign(to, group, flag, sight);
+      // What was recorded is enough where nothing waits for the flag.
+      if (pending === null) return null;
+      if (verdict === 'foreign') {
+        const what = sight.what ?? `set to ${sight.share} %`;
+        return `the ${flag} flag of ${name} was changed by somebody (${what}); it is left alone until: fig flags restore ${name}`;
+      }
+      if (group.foreign[flag] !== null) cleared(name, flag, sight.share);
       const share = wantedShare(group, flag);
       const expect = typeof sight.share === 'number' ? sight.share : null;
       const result = await set(to, flag)(name, share, expect, String(pending.seq));
@@ -189,15 +200,18 @@ export function createConverge(deps: ConvergeDeps): Converge {
         return null;
       }
       if (tries === TRIES_MAX) return `the ${flag} flag of ${name} is being changed by somebody else`;
-      sight = (await to.look(name, group.groupId))[flag];
+      sight = (await look(to, group))[flag];
     }
   };
 
   const settled = (group: GroupState, flag: FlagName, pending: Intent | null) => {
     const share = wantedShare(group, flag);
     if (pending !== null) acknowledge(group.name, flag, pending, share);
-    else if (group.foreign[flag] !== null)
-      append(group.name, { type: 'override.cleared', body: { flag, readBack: share } });
+    else if (group.foreign[flag] !== null) cleared(group.name, flag, share);
+  };
+
+  const cleared = (name: string, flag: FlagName, seen: FlagShare) => {
+    if (typeof seen === 'number') append(name, { type: 'override.cleared', body: { flag, readBack: seen } });
   };
 
   /** The intent may have been replaced meanwhile; then the acknowledgement says nothing, and the next look writes. */
@@ -206,14 +220,14 @@ export function createConverge(deps: ConvergeDeps): Converge {
     if (group !== undefined) sightings.acknowledged(group, flag);
     const type = flag === 'serve' ? 'share.verified' : 'shadow.verified';
     append(name, { type, body: { of: pending.seq, readBack: share } });
+    if (notice(name)) void push(name);
   };
 
-  const restore = async (
-    to: FlagWriter,
-    group: GroupState,
-    flag: FlagName,
-    pending: Intent,
-  ): Promise<string | null> => {
+  const restore = async (to: FlagWriter, name: string, flag: FlagName): Promise<string | null> => {
+    // Of now: while the edit was recorded the ledger may have moved on.
+    const group = stateOf(name);
+    const pending = group === undefined ? null : pendingOf(group, flag);
+    if (group === undefined || pending === null) return null;
     const share = wantedShare(group, flag);
     sightings.rebuilding(group.name, flag);
     const result = await to.restore(group.name, flag, group.groupId, share, String(pending.seq));
@@ -223,21 +237,25 @@ export function createConverge(deps: ConvergeDeps): Converge {
     return null;
   };
 
-  const foreign = async (
+  const record = async (
     to: FlagWriter,
     group: GroupState,
     flag: FlagName,
     sight: FlagSight,
-  ): Promise<string> => {
+  ): Promise<void> => {
     sightings.foreign(group.name, flag);
     const seen = String(sight.share);
     const known = group.foreign[flag];
     // What only readers saw has no words: the same share is the same edit.
     const same = known?.seen === seen && (known.what === null || known.what === sight.what);
     if (!same)
-      detected(group.name, flag, { seen, what: sight.what, ...(await editOf(to, group.name, flag, null)) });
-    const what = sight.what ?? `set to ${sight.share} %`;
-    return `somebody changed the ${flag} flag of ${group.name} (${what}); it is left alone until: fig flags restore ${group.name}`;
+      detected(group.name, {
+        flag,
+        expected: wantedShare(group, flag),
+        seen,
+        what: sight.what,
+        ...(await editOf(to, group.name, flag, null)),
+      });
   };
 
   const editOf = async (to: FlagWriter, name: string, flag: FlagName, seen: FlagShare | null) => {
@@ -250,37 +268,41 @@ export function createConverge(deps: ConvergeDeps): Converge {
     }
   };
 
-  const detected = (name: string, flag: FlagName, override: Override) => {
-    const group = stateOf(name);
-    if (group === undefined) return;
-    const body = { flag, expected: wantedShare(group, flag), ...override };
+  const detected = (name: string, body: Extract<Happening, { type: 'override.detected' }>['body']) => {
     if (append(name, { type: 'override.detected', body }))
       deps.log.warn('override-detected', { group: name, ...body });
   };
 
-  /** What readers saw since the last look; the newest of it is what the look itself sees, and says better. */
-  const recordSightings = async (name: string, sights: FlagSights | null, to: FlagWriter | null) => {
-    for (const flag of FLAGS) {
-      const seen = sightings.take(name, flag);
-      const last = seen.at(-1);
-      const told = sights !== null && last?.seen === sights[flag].share ? seen.slice(0, -1) : seen;
-      for (const one of told) await recordSighting(name, flag, one, to);
-    }
+  /** Reads both flags, and tells what readers saw on the way to what they are now. */
+  const look = async (to: FlagWriter, { name, groupId }: GroupState): Promise<FlagSights> => {
+    const waited = { serve: sightings.waiting(name, 'serve'), shadow: sightings.waiting(name, 'shadow') };
+    const sights = await to.look(name, groupId);
+    const told = FLAGS.map((flag) => {
+      const seen = sightings.take(name, flag, { waited: waited[flag], share: sights[flag].share });
+      return { flag, seen };
+    });
+    for (const { flag, seen } of told) for (const one of seen) await recordSighting(name, flag, one, to);
+    return sights;
+  };
+
+  /** What readers saw, without the flag server to ask. */
+  const recordSightings = async (name: string): Promise<void> => {
+    for (const flag of FLAGS)
+      for (const one of sightings.take(name, flag, null)) await recordSighting(name, flag, one, null);
   };
 
   const recordSighting = async (
     name: string,
     flag: FlagName,
-    { seen, theirs }: Sighting,
+    { seen, theirs, expected }: Sighting,
     to: FlagWriter | null,
   ) => {
     const known = stateOf(name)?.foreign[flag] ?? null;
     if (theirs && known?.seen !== String(seen)) {
       const edit = to === null ? NOBODY : await editOf(to, name, flag, seen);
-      detected(name, flag, { seen: String(seen), what: null, ...edit });
+      detected(name, { flag, expected, seen: String(seen), what: null, ...edit });
     }
-    if (!theirs && known !== null && typeof seen === 'number')
-      append(name, { type: 'override.cleared', body: { flag, readBack: seen } });
+    if (!theirs && known !== null) cleared(name, flag, seen);
   };
 
   /** Without a writer a person sets the flags: what the ledger intends is acknowledged once the reader sees it. */
@@ -370,13 +392,16 @@ export function createConverge(deps: ConvergeDeps): Converge {
     wake: () => void round(),
     start() {
       unsubscribe = reader.onChange(noticeAll);
+      // What is there now, so that the first change is known for one.
+      noticeAll();
       timer = setInterval(() => void round(), deps.retryMs);
       void round();
     },
     async stop() {
       unsubscribe?.();
       if (timer !== null) clearInterval(timer);
-      await Promise.all([...running.values(), rounds]);
+      // Until nothing is under way: what readers saw meanwhile is worth a look of its own.
+      while (running.size > 0 || rounds !== null) await Promise.all([...running.values(), rounds]);
     },
     trouble: (name) => troubles.get(name) ?? null,
   };
@@ -387,7 +412,8 @@ export function createConverge(deps: ConvergeDeps): Converge {
       const group = ledger.state().groups.get(name);
       if (group === undefined || group.pendingServe !== null || group.pendingShadow !== null) return false;
       const seen = reader.intent(name);
-      return FLAGS.every((flag) => seen[flag] === wantedShare(group, flag));
+      // A flag that a person shaped, and that no move waits for, is no reason to wait.
+      return FLAGS.every((flag) => group.foreign[flag] !== null || seen[flag] === wantedShare(group, flag));
     };
     if (agrees()) return Promise.resolve(true);
     if (troubles.has(name)) return Promise.resolve(false);
@@ -421,6 +447,11 @@ function judge(group: GroupState, flag: FlagName, sight: FlagSight): 'settled' |
 /** A flag that is archived, or was seen to be removed, is a person's will; one that never was is made. */
 function isOursToMake(group: GroupState, flag: FlagName, sight: FlagSight): boolean {
   return !sight.archived && !(sight.share === 'missing' && group.foreign[flag] !== null);
+}
+
+/** Not there, or off: a start that was cut off leaves that, and so does a person; the writer can tell. */
+function mayBeUnmade({ what, share }: FlagSight): boolean {
+  return what !== null && (share === 'missing' || share === 0);
 }
 
 function isPending(group: GroupState): boolean {

@@ -8,7 +8,7 @@ import { unitId } from '../core/unit.ts';
 import type { ExplainRequest, Explanation } from './api.ts';
 
 export interface ExplainDeps extends ChooseDeps {
-  readonly flags: Pick<FlagReader, 'read' | 'intent'>;
+  readonly flags: Pick<FlagReader, 'read' | 'intent' | 'explain' | 'status'>;
   readonly policy: AdmitPolicy;
   /** What the servers behind us fold together. */
   readonly folding: Folding;
@@ -47,6 +47,8 @@ export function explain(snapshot: Snapshot, request: ExplainRequest, deps: Expla
             shadow: intent.shadow,
             cause: intent.cause,
             share: deps.flags.intent(group.name).serve,
+            why: deps.flags.explain(group.name, { unit, requestId: 'explain', properties: {} }),
+            status: deps.flags.status(),
           },
     ledger:
       group === null

@@ -100,7 +100,10 @@ function waitingFor(
     );
   for (const flag of ['serve', 'shadow'] as const) {
     const override = recorded?.foreign[flag] ?? null;
-    if (override !== null) reasons.push(overrideText(flag, override, flag === 'serve' ? share.asked : null));
+    if (override !== null) {
+      const allowed = flag === 'serve' ? `; the ledger allows ${share.asked} %` : '';
+      reasons.push(`${overrideText(flag, override)}${allowed}; put it back: fig flags restore ${group.name}`);
+    }
   }
   if (group.unit.length === 0 && group.stage !== 'legacy')
     reasons.push('the group has no unit: nobody can be moved; add `unit` to its configuration');
@@ -117,13 +120,12 @@ function waitingFor(
   return reasons;
 }
 
-/** Who made what of a flag, as far as that is known. `asked`: the share the ledger allows. */
-function overrideText(flag: FlagName, { seen, what, by, at }: Override, asked: number | null): string {
+/** Who made what of a flag, as far as that is known. */
+function overrideText(flag: FlagName, { seen, what, by, at }: Override): string {
   const who = by ?? 'somebody';
   const when = at === null || at === undefined ? '' : ` at ${at}`;
   const how = what === null || what === undefined ? '' : ` (${what})`;
-  const allowed = asked === null ? '' : `; the ledger allows ${asked} %`;
-  return `${who} set the ${flag} flag to ${seen}${how}${when}${allowed}`;
+  return `${who} set the ${flag} flag to ${seen}${how}${when}`;
 }
 
 /** Zero is a finding, never a blank: says which reason held the most requests back. */

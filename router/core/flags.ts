@@ -6,6 +6,8 @@ import type { Answer } from './types.ts';
 export interface FlagOwner {
   readonly group: string;
   readonly flag: 'serve' | 'shadow';
+  /** Not in the shape in which the ledger moves it: it is left alone until somebody repairs it. */
+  readonly foreign: boolean;
 }
 
 /** One flag in one environment, in short. */
@@ -19,10 +21,8 @@ export interface FlagListed {
   readonly strategies: readonly string[];
   readonly stale: boolean;
   readonly archived: boolean;
-  /** By its name alone; whether there is such a group is not known here. */
+  /** Null: nobody's but its makers'. */
   readonly owner: FlagOwner | null;
-  /** Hash seed of a flag in the shape a group's flag has; null in any other shape. */
-  readonly seed: string | null;
 }
 
 export interface StrategyShown {

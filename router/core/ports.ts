@@ -138,6 +138,21 @@ export interface FlagAdmin extends FlagCatalog {
   export(): Promise<FlagReply<FlagExport>>;
 }
 
+/** Who asked for a change of a flag through fig; the flag server knows only fig's token. */
+export interface FlagRequest {
+  /** The flag server, and the audit event that the change left there. */
+  readonly server: string;
+  readonly event: number;
+  readonly by: string;
+  readonly reason: string | null;
+}
+
+/** Bounded: the oldest are forgotten. Throws when the disk does not take it. */
+export interface FlagRequests {
+  keep(request: FlagRequest): void;
+  find(server: string, event: number): FlagRequest | null;
+}
+
 /** What became of one copy. */
 export type Replayed =
   /** `oversize`: longer than we read; `answer.body` is its beginning. */

@@ -1,7 +1,9 @@
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
+import { createReaderCatalog } from '../../flags/reader-catalog.ts';
 import { type AdminDeps, createAdminApi } from '../../router/control/admin-api.ts';
 import { explain } from '../../router/control/explain.ts';
+import { createFlags } from '../../router/control/flags.ts';
 import { groupStatus } from '../../router/control/status.ts';
 import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
 import { type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
@@ -52,6 +54,18 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       }),
     causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
     cause: () => null,
+    flags: createFlags({
+      source: 'embedded',
+      server: 'embedded',
+      environment: 'production',
+      catalog: createReaderCatalog(() => null, { environment: 'production', seedOf: () => null }),
+      admin: null,
+      requests: { keep: () => undefined, find: () => null },
+      ledger,
+      reader,
+      effective: () => null,
+      log: quiet,
+    }),
     release: () => undefined,
     reload: async () => ({
       kind: 'reloaded',
@@ -376,6 +390,33 @@ describe('what is answered', () => {
 
   test('a reload needs the token', async () => {
     await request(adminApi().app).post('/api/v1/reload').expect(401);
+  });
+
+  test.each([
+    ['/api/v1/flags/a%2Fb', '/'],
+    ['/api/v1/flags/%2E%2E', '/'],
+    ['/api/v1/flags?environment=a%20b', '/environment'],
+    ['/api/v1/flags?archived=maybe', '/archived'],
+    ['/api/v1/flags-history?limit=0', '/limit'],
+    ['/api/v1/flags-history?flag=a%2Fb', '/flag'],
+  ])('what is no question about flags is 400 and names the place: %s', async (path, pointer) => {
+    const answer = await adminApi().get(path).expect(400);
+    expect(JSON.parse(answer.text).errors).toMatchObject([{ pointer }]);
+  });
+
+  test.each([
+    [{ kind: 'set' }, '/percent'],
+    [{ kind: 'set', percent: 2.5 }, '/percent'],
+    [{ kind: 'on', percent: 2 }, '/'],
+    [{ kind: 'on', reason: 'a\u0007' }, '/reason'],
+  ])('what is no change of a flag is 400 and names the place: %j', async (body, pointer) => {
+    const answer = await adminApi().post('/api/v1/flags/banner/changes').send(body).expect(400);
+    expect(JSON.parse(answer.text).errors).toMatchObject([{ pointer }]);
+  });
+
+  test('without an admin token for the flag server a flag is not changed', async () => {
+    const answer = await adminApi().post('/api/v1/flags/banner/changes').send({ kind: 'on' }).expect(403);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'FLAGS_READ_ONLY' });
   });
 
   test('a failure inside is 500 without a word of its stack', async () => {

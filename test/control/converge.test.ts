@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createConverge } from '../../router/control/converge.ts';
 import type { FlagWriter } from '../../router/core/ports.ts';
-import { ANA, type ControlPlane, controlPlane, shadowOn, shiftTo } from '../helpers/control.ts';
+import { ANA, type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
 import { createWatch } from '../helpers/watch.ts';
 
 /** A writer that fails while `server.down` is set. */
@@ -174,3 +175,123 @@ describe("a person's edit of a flag", () => {
     ]);
   });
 });
+
+describe('a crash', () => {
+  test('between ledger and flag: the next start brings the flag to the ledger, in one write and one entry', async () => {
+    const plane = controlPlane({ writer: () => null });
+    await plane.flags.writer.ensure('orders', 'orders', { serve: 0, shadow: 0 });
+    await plane.moved(shadowOn);
+    await plane.moved(shiftTo(50));
+    const next = restarted(plane);
+    next.converge.start();
+    await next.converge.stop();
+    expect(plane.flags.reader.intent('orders')).toEqual({ serve: 50, shadow: 100 });
+    expect(next.writes()).toBe(2);
+    expect(typesOf(plane).filter((type) => type === 'share.verified')).toHaveLength(1);
+    expect(overridesOf(plane)).toEqual([]);
+  });
+
+  test('between flag and acknowledgement: the next start acknowledges, and writes nothing', async () => {
+    const full = { disk: false };
+    const plane = controlPlane({
+      wrapLedger: (real) => ({
+        ...real,
+        append(what) {
+          if (full.disk && what.happenings.some(({ type }) => type === 'share.verified'))
+            throw new Error('disk full');
+          return real.append(what);
+        },
+      }),
+    });
+    await plane.moved(shadowOn);
+    full.disk = true;
+    await plane.moved(shiftTo(50));
+    expect(plane.ledger.state().groups.get('orders')?.pendingServe).not.toBeNull();
+    const next = restarted(plane);
+    next.converge.start();
+    await next.converge.stop();
+    expect(next.writes()).toBe(0);
+    expect(typesOf(plane).filter((type) => type === 'share.verified')).toHaveLength(1);
+    expect(overridesOf(plane)).toEqual([]);
+  });
+});
+
+describe('a flag server that is away for long', () => {
+  test('gets the newest of all moves when it is back, in one write', async () => {
+    const { server, writer } = breakable();
+    const plane = controlPlane({ writer });
+    await plane.moved(shadowOn);
+    server.down = true;
+    for (const share of [10, 50, 90]) await plane.moved(shiftTo(share));
+    await plane.moved({ kind: 'rollback', reason: null });
+    await plane.moved(shiftTo(5));
+    server.down = false;
+    const { revision } = plane.flags.reader.status();
+    await plane.converge.settle('orders', 0);
+    expect(plane.flags.reader.intent('orders').serve).toBe(5);
+    expect(plane.flags.reader.status().revision).toBe(revision + 1);
+  });
+
+  test('is asked by a few groups per round, however many wait', async () => {
+    const groups = Array.from({ length: 1_000 }, (_, i) => `g-${i}`);
+    const asked = { now: 0, most: 0, all: 0 };
+    const writer = (real: FlagWriter): FlagWriter => ({
+      ...real,
+      async look() {
+        asked.now += 1;
+        asked.all += 1;
+        asked.most = Math.max(asked.most, asked.now);
+        await new Promise((resolve) => setImmediate(resolve));
+        asked.now -= 1;
+        throw new Error('connection refused');
+      },
+    });
+    const plane = controlPlane({ groups, writer });
+    plane.converge.start();
+    await plane.converge.stop();
+    expect(asked.most).toBeLessThanOrEqual(8);
+    expect(asked.all).toBeLessThanOrEqual(16);
+    for (const group of groups) expect(plane.converge.trouble(group)).toContain('connection refused');
+  });
+
+  test('gets the flags of all groups once it is back, a few at once', async () => {
+    const groups = Array.from({ length: 200 }, (_, i) => `g-${i}`);
+    const asked = { now: 0, most: 0 };
+    const writer = (real: FlagWriter): FlagWriter => ({
+      ...real,
+      async look(...of) {
+        asked.now += 1;
+        asked.most = Math.max(asked.most, asked.now);
+        await new Promise((resolve) => setImmediate(resolve));
+        asked.now -= 1;
+        return real.look(...of);
+      },
+    });
+    const plane = controlPlane({ groups, writer });
+    plane.converge.start();
+    await plane.converge.stop();
+    expect(asked.most).toBe(8);
+    for (const group of groups) expect(plane.flags.reader.intent(group)).toEqual({ serve: 0, shadow: 0 });
+  });
+});
+
+/** The next process over the same ledger and flags; `writes` counts what it wrote. */
+function restarted({ ledger, flags, clock }: ControlPlane) {
+  const { revision } = flags.reader.status();
+  const converge = createConverge({
+    ledger,
+    reader: flags.reader,
+    writer: flags.writer,
+    groups: () => ['orders'],
+    clock,
+    log: quiet,
+    retryMs: 60_000,
+    deadlineMs: 200,
+  });
+  onTestFinished(() => converge.stop());
+  return { converge, writes: () => flags.reader.status().revision - revision };
+}
+
+function typesOf({ ledger }: ControlPlane) {
+  return ledger.recent('orders', 100).map(({ type }) => type);
+}

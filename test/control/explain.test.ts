@@ -89,6 +89,18 @@ describe('an explanation', () => {
     expect(said.flag?.share).toBe(13);
   });
 
+  test('says of both flags why, and how old they are', async () => {
+    const plane = await canary(12.5);
+    const said = explained(plane, 'GET', '/orders/1', [['X-User', 'u']]);
+    expect(said.flag?.why.serve).toMatchObject({ name: 'fig.orders.serve', answer: said.flag?.serve });
+    expect(said.flag?.why.shadow).toMatchObject({ name: 'fig.orders.shadow', answer: 'on' });
+    plane.flags.setData('backup', true);
+    expect(explained(plane, 'GET', '/orders/1').flag).toMatchObject({
+      status: { data: 'backup', stale: true },
+      why: { serve: { answer: 'unknown', why: 'the request carries no unit' } },
+    });
+  });
+
   test('of a request that is refused gives the code and the status', async () => {
     const plane = await canary(10);
     expect(explained(plane, 'GET', '/other/%2e%2e/orders/1').refused).toMatchObject({ status: 400 });

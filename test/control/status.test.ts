@@ -169,9 +169,11 @@ describe('what is waited for', () => {
     plane.converge.start();
     await plane.moved(shadowOn);
     await plane.moved(shiftTo(10));
-    await plane.flags.writer.setServeShare('orders', 40, null, 'a person');
+    plane.flags.tamper('fig.orders.serve', 40);
+    await plane.converge.settle('orders', 0);
     expect(statusOf(plane).waiting.join()).toContain('somebody set the serve flag to 40');
-    await plane.flags.writer.setServeShare('orders', 10, null, 'a person');
+    plane.flags.tamper('fig.orders.serve', 10);
+    await plane.converge.settle('orders', 0);
     expect(statusOf(plane).waiting.join()).not.toContain('somebody');
   });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createFlagServer } from '../../flags/server/app.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { eventually, startWorld, type World, webServer } from '../helpers/world.ts';
@@ -69,7 +69,7 @@ test('a flag raised by hand moves nobody above the share of the ledger, and is r
   expect((await world.get('/api/x')).body).toBe('legacy');
   const group = await world.group();
   expect(group.share).toMatchObject({ asked: 0, flag: 100, effective: 0 });
-  expect(group.waiting.join()).toContain('somebody set the serve flag to 100');
+  expect(group.waiting.join()).toContain('admin set the serve flag to 100');
   const { body } = await world.admin('GET', '/api/v1/ledger?group=catalog');
   const { events } = body.data as { events: { type: string }[] };
   expect(events.filter((event) => event.type === 'override.detected')).toHaveLength(1);
@@ -102,4 +102,39 @@ test('an unreachable flag server at start leaves everything on legacy, and it re
   await world.move({ kind: 'shadow', sample: 1 });
   await world.move({ kind: 'shift', share: 100 });
   await eventually(async () => (await world.get('/api/x')).body === 'service');
+});
+
+test('a flag switched off by hand sends its users to legacy, and a person puts it back through the admin API', async () => {
+  const world = await startWorld(await sides());
+  await world.move({ kind: 'shadow', sample: 1 });
+  await world.move({ kind: 'shift', share: 100 });
+  await toggle(world, 'fig.catalog.serve', 'off');
+  expect((await world.get('/api/x')).body).toBe('legacy');
+  await eventually(async () => (await world.group()).waiting.some((text) => text.includes('switched off')));
+  const group = await world.group();
+  expect(group.share).toMatchObject({ asked: 100, flag: 0, effective: 0 });
+  expect(group.waiting.join()).toContain('fig flags restore catalog');
+  await world.move({ kind: 'restore-flags', reason: 'by mistake' });
+  expect((await world.get('/api/x')).body).toBe('service');
+  expect((await world.group()).waiting.join()).not.toContain('restore');
+});
+
+test('without any flags it is not ready for ten seconds at most, and then answers with legacy', async () => {
+  const port = await freePort();
+  const flags = { unleash: `http://127.0.0.1:${port}/api/`, tokenEnv: 'TOKEN', adminTokenEnv: 'ADMIN' };
+  const world = await startWorld(await sides(), { flags });
+  const readiness = async () => {
+    const answer = await fetch(`${world.running.admin}/readyz`);
+    return [answer.status, await answer.text()];
+  };
+  expect(await readiness()).toEqual([503, 'no flag was read yet\n']);
+  const startedMs = performance.now();
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  vi.useFakeTimers({ toFake: ['performance'] });
+  vi.advanceTimersByTime(startedMs + 10_000);
+  expect((await readiness())[0]).toBe(200);
+  expect((await world.get('/api/x')).body).toBe('legacy');
+  expect((await world.status()).flags.data).toBe('none');
 });

@@ -29,14 +29,16 @@ export async function openStream(url: string, { lastEventId, token = TOKENS.clie
     abort,
     /** The next frame; rejects when the stream ends before. */
     async next(): Promise<Frame> {
-      let end = text.indexOf('\n\n');
-      while (end < 0) {
+      const parts = [text];
+      for (let last = text; !last.includes('\n\n'); ) {
         const chunk = await reader?.read();
         if (chunk === undefined || chunk.done) throw new Error('the stream ended');
-        const from = Math.max(0, text.length - 1);
-        text += chunk.value;
-        end = text.indexOf('\n\n', from);
+        parts.push(chunk.value);
+        // The end of a frame may be split between two chunks.
+        last = last.slice(-1) + chunk.value;
       }
+      text = parts.join('');
+      const end = text.indexOf('\n\n');
       const lines = text.slice(0, end).split('\n');
       text = text.slice(end + 2);
       const field = (name: string) =>

@@ -146,7 +146,7 @@ const strategy = fc.oneof(
   // What the SDK throws on.
   { weight: 1, arbitrary: fc.constant({ name: 'flexibleRollout', constraints: [] }) },
 );
-const feature = (name: string, dependencies: fc.Arbitrary<object[]>) =>
+const feature = (name: string, dependencies: fc.Arbitrary<readonly object[]>) =>
   fc.record(
     {
       name: fc.constant(name),

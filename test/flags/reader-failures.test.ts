@@ -1,7 +1,19 @@
+import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { FEATURES, freePort, json, scripted } from './scripted.ts';
-import { fakeTime, fresh, startReader, startServer, subject, TOKENS, until, writerFor } from './world.ts';
+import {
+  fakeTime,
+  fresh,
+  startReader,
+  startServer,
+  subject,
+  TOKENS,
+  tempDir,
+  until,
+  writerFor,
+} from './world.ts';
 
 const UNIT = '6d894aa3ee802549d7f340e7c1cf0d1c';
 const token = TOKENS.client;
@@ -85,6 +97,34 @@ test.concurrent('one 401 stops the SDK for ever, and us for a minute', async ({ 
   time.advance(60_000);
   await fresh(reader);
   await until(() => server.count('features') >= 3);
+});
+
+test.concurrent('stopping while a later fetch fails ends the process with 0, and asks nobody any more', async ({
+  onTestFinished: finish,
+}) => {
+  // The second fetch hangs until `stop` cuts it; the SDK repeats it twice, and fails when nobody listens any more.
+  const server = await scripted(
+    (_request, response, nth) => {
+      if (nth === 1) json(response, 200, FEATURES);
+    },
+    0,
+    finish,
+  );
+  const script = `
+    import { createReader } from ${JSON.stringify(new URL('../../flags/reader.ts', import.meta.url).href)};
+    const quiet = () => {};
+    const reader = createReader({
+      source: { kind: 'poll', url: '${server.url}', token: 't', refreshMs: 250 },
+      environment: 'production', backupDir: ${JSON.stringify(tempDir(finish))},
+      clock: { now: () => performance.now(), wall: () => Date.now() },
+      log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    });
+    reader.onChange(() => setTimeout(() => reader.stop(), 400));
+    reader.start();
+    setTimeout(() => {}, 4500);`;
+  const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  await expect(run).resolves.toMatchObject({ stderr: '' });
+  expect(server.count('features')).toBe(2);
 });
 
 test('an answer of the wrong shape with an ETag does not freeze the flags', async () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { Context, Unleash } from 'unleash-client';
 import { expect } from 'vitest';
 
@@ -52,7 +53,7 @@ export interface SpecificationFile {
   readonly variantTests: readonly VariantCase[];
 }
 
-const PACKAGE = '@unleash/client-specification/specifications';
+const INDEX = require.resolve('@unleash/client-specification/specifications/index.json');
 
 /** All files of the specification. */
 export function specification(): SpecificationFile[] {
@@ -63,7 +64,7 @@ export function specification(): SpecificationFile[] {
 }
 
 function read<T>(name: string): T {
-  return JSON.parse(readFileSync(require.resolve(`${PACKAGE}/${name}`), 'utf8'));
+  return JSON.parse(readFileSync(join(dirname(INDEX), name), 'utf8'));
 }
 
 function statesOf({ features = [], segments = [], events }: Content['state']): State[] {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { FlagServerError } from '../../flags/admin-client.ts';
+import { FlagServerError } from '../../flags/admin-http.ts';
 import { createWriter } from '../../flags/writer.ts';
 import type { FlagWriter } from '../../router/core/ports.ts';
 import { call, recordingLog } from './world.ts';
@@ -101,7 +101,7 @@ export function describeWriter(name: string, start: () => Promise<WriterServer>)
       await writer.ensure(group, SEED, { serve: 10, shadow: 0 });
       await writer.setServeShare(group, 25, 10, '4711');
       expect(await person('GET', `${place}/strategies`)).toMatchObject([{ title: 'fig:4711' }]);
-      const { events } = (await person('GET', '/api/admin/search/events?limit=50')) as {
+      const { events } = (await person('GET', '/api/admin/search/events?limit=1000')) as {
         events: { type: string; featureName: string | null }[];
       };
       const ours = events.filter(({ featureName }) => featureName === `fig.${group}.serve`);

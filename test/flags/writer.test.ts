@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FlagServerError } from '../../flags/admin-client.ts';
+import { FlagServerError } from '../../flags/admin-http.ts';
 import { createMemoryFlags } from '../../flags/memory.ts';
 import { createWriter, GROUPS_MAX } from '../../flags/writer.ts';
 import type { FlagReader, FlagWriter } from '../../router/core/ports.ts';
@@ -260,4 +260,160 @@ test('a writer remembers its greatest number of groups and refuses one more', as
 test.each(['', 'A', 'a.b', '../x'])('the group %j is refused before anything is sent', async (group) => {
   const writer = writerFor('http://127.0.0.1:1');
   await expect(async () => writer.setServeShare(group, 1, null, '1')).rejects.toBeInstanceOf(RangeError);
+});
+
+/** A writer whose calls of a kind reach the server, and whose answers do not come back once. */
+function losing(url: string, lost: 'cut' | 'gateway', which: (method: string, path: string) => boolean) {
+  const left = { losses: 1 };
+  const fetching: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (left.losses === 0 || !which(init?.method ?? 'GET', String(input))) return response;
+    left.losses -= 1;
+    await response.arrayBuffer();
+    if (lost === 'cut') throw new TypeError('fetch failed');
+    return Response.json({ message: 'bad gateway' }, { status: 502 });
+  };
+  const deps = { url, token: TOKENS.admin, environment: 'production', project: 'default' };
+  return createWriter({ ...deps, fetch: fetching, log: recordingLog() });
+}
+
+test.each(['cut', 'gateway'] as const)(
+  'a share whose answer was lost (%s) and that is written again is unchanged, and one event',
+  async (lost) => {
+    const { url, server } = await startServer();
+    await writerFor(url).ensure('orders', GROUP_ID, { serve: 10, shadow: 0 });
+    const before = server.revision();
+    const writer = losing(url, lost, (method) => method === 'PATCH');
+    await expect(writer.setServeShare('orders', 25, 10, '7')).rejects.toBeInstanceOf(FlagServerError);
+    expect(await writer.setServeShare('orders', 25, 10, '7')).toBe('unchanged');
+    expect(server.revision()).toBe(before + 1);
+  },
+);
+
+test.each([
+  ['the flag', (method: string, path: string) => method === 'POST' && path.endsWith('/features')],
+  ['the strategy', (method: string, path: string) => method === 'POST' && path.endsWith('/strategies')],
+  ['the switch', (method: string, path: string) => method === 'POST' && path.endsWith('/on')],
+])(
+  'an ensure that lost the answer about %s goes on where it was, also to another share',
+  async (_name, which) => {
+    const { url, server } = await startServer();
+    const { reader } = startReader({ source: { kind: 'local', server } });
+    const writer = losing(url, 'cut', which);
+    const ensured = writer.ensure(
+      'orders',
+      GROUP_ID,
+      { serve: 10, shadow: 0 },
+      { serve: '3', shadow: 'new' },
+    );
+    await expect(ensured).rejects.toBeInstanceOf(FlagServerError);
+    await writer.ensure('orders', GROUP_ID, { serve: 20, shadow: 0 }, { serve: '4', shadow: 'new' });
+    const { serve } = await writer.look('orders', GROUP_ID);
+    expect(serve.what).toBeNull();
+    expect([serve.share, serve.ref]).toEqual(serve.share === 10 ? [10, '3'] : [20, '4']);
+    expect(reader.intent('orders').shadow).toBe(0);
+  },
+);
+
+test('a flag that was emptied by hand is not filled again by ensure', async () => {
+  const { url } = await startServer();
+  const writer = writerFor(url);
+  await writer.ensure('orders', GROUP_ID, { serve: 0, shadow: 0 });
+  const { body } = await call(url, 'GET', `${IN_PRODUCTION}/strategies`);
+  const [{ id }] = body as [{ id: string }];
+  await call(url, 'DELETE', `${IN_PRODUCTION}/strategies/${id}`);
+  expect(await writer.ensure('orders', GROUP_ID, { serve: 0, shadow: 0 })).toBe('foreign');
+  expect((await writer.look('orders', GROUP_ID)).serve).toMatchObject({
+    share: 0,
+    what: 'switched off, no strategy',
+  });
+});
+
+test('one flag that somebody shaped does not keep the other from being made', async () => {
+  const { url } = await startServer();
+  await call(url, 'POST', FEATURES_PATH, { name: 'fig.orders.serve', type: 'release' });
+  const strategy = { name: 'default', parameters: {} };
+  await call(url, 'POST', `${IN_PRODUCTION}/strategies`, strategy);
+  const writer = writerFor(url);
+  expect(await writer.ensure('orders', GROUP_ID, { serve: 0, shadow: 5 })).toBe('foreign');
+  expect((await writer.look('orders', GROUP_ID)).shadow).toMatchObject({ share: 5, what: null });
+});
+
+test.each(WORLDS)(
+  '%s: what a person shaped is put back on request, and a second time unchanged',
+  async (_name, world) => {
+    const { writer, reader, tamper } = await world();
+    await writer.ensure('orders', GROUP_ID, { serve: 10, shadow: 0 });
+    await tamper();
+    expect(await writer.restore('orders', 'serve', GROUP_ID, 10, '9')).toBe('written');
+    expect(reader.intent('orders').serve).toBe(10);
+    expect(await writer.restore('orders', 'serve', GROUP_ID, 10, '9')).toBe('unchanged');
+  },
+);
+
+test('a restore that loses any of its answers is finished by the next one', async () => {
+  for (const method of ['PUT', 'DELETE']) {
+    const { url } = await startServer();
+    await writerFor(url).ensure('orders', GROUP_ID, { serve: 10, shadow: 0 });
+    const parameters = { rollout: '50', stickiness: 'random', groupId: 'x' };
+    await call(url, 'POST', `${IN_PRODUCTION}/strategies`, { name: 'flexibleRollout', parameters });
+    const writer = losing(url, 'cut', (sent) => sent === method);
+    const restored = () => writer.restore('orders', 'serve', GROUP_ID, 10, '9');
+    await expect(restored()).rejects.toBeInstanceOf(FlagServerError);
+    await restored();
+    expect((await writer.look('orders', GROUP_ID)).serve).toMatchObject({ share: 10, what: null, ref: '9' });
+  }
+});
+
+test.each(WORLDS)('%s: retired flags are archived, a second time nothing happens', async (_name, world) => {
+  const { writer, reader } = await world();
+  await writer.ensure('orders', GROUP_ID, { serve: 10, shadow: 0 });
+  await writer.retire('orders');
+  const { revision } = reader.status();
+  await writer.retire('orders');
+  expect(reader.status().revision).toBe(revision);
+  expect(reader.intent('orders')).toEqual({ serve: 'missing', shadow: 'missing' });
+  expect((await writer.look('orders', GROUP_ID)).serve).toMatchObject({ what: 'archived', archived: true });
+});
+
+test('a flag that Unleash hides because it is archived is told from one that never was', async () => {
+  const { url } = await startServer();
+  const hiding: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    const body: unknown = response.headers.get('content-type')?.includes('json')
+      ? await response.clone().json()
+      : null;
+    const hidden = typeof body === 'object' && body !== null && 'archived' in body && body.archived === true;
+    return hidden ? Response.json({ name: 'NotFoundError', message: '' }, { status: 404 }) : response;
+  };
+  const deps = { url, token: TOKENS.admin, environment: 'production', project: 'default' };
+  const writer = createWriter({ ...deps, fetch: hiding, log: recordingLog() });
+  expect((await writer.look('orders', GROUP_ID)).serve).toMatchObject({ what: 'not there', archived: false });
+  await writer.ensure('orders', GROUP_ID, { serve: 10, shadow: 0 });
+  await writer.retire('orders');
+  expect((await writer.look('orders', GROUP_ID)).serve).toMatchObject({ what: 'archived', archived: true });
+  expect(await writer.restore('orders', 'serve', GROUP_ID, 10, '9')).toBe('written');
+});
+
+test('fifty writers at once: each is told truly, every write is one event, and no revision is used twice', async () => {
+  const { url, server } = await startServer();
+  await writerFor(url).ensure('orders', GROUP_ID, { serve: 0, shadow: 0 });
+  const before = server.revision();
+  const results = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => writerFor(url).setServeShare('orders', 1 + i, null, String(i))),
+  );
+  const query = '?feature=IS:fig.orders.serve&type=IS:feature-strategy-update&limit=1000';
+  const { body } = await call(url, 'GET', `/api/admin/search/events${query}`);
+  const { events } = body as {
+    events: { id: number; data: { title: string }; preData: { title: string } }[];
+  };
+  const titles = events.map(({ data }) => data.title);
+  expect(new Set(titles).size).toBe(titles.length);
+  expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+  // Newest first: each begins where the one before it ended, so none was lost between them.
+  expect(events.slice(0, -1).map(({ preData }) => preData.title)).toEqual(titles.slice(1));
+  expect(server.revision()).toBe(before + events.length);
+  const written = results.flatMap((result, i) => (result === 'written' ? [`fig:${i}`] : []));
+  expect(written.length).toBeGreaterThan(0);
+  expect(written.filter((title) => !titles.includes(title))).toEqual([]);
 });

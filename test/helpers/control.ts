@@ -7,7 +7,7 @@ import { type Converge, createConverge } from '../../router/control/converge.ts'
 import { createRouting, type Routing } from '../../router/control/routing.ts';
 import { createTraffic, type Traffic } from '../../router/control/traffic.ts';
 import { parsePattern } from '../../router/core/match.ts';
-import type { Applied, FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
+import type { Applied, FlagReader, FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
 import type { Command } from '../../router/core/rollout.ts';
 import { AS_EVERYWHERE, type GroupPlan, type RoutingPlan } from '../../router/core/snapshot.ts';
 import { createTally } from '../../router/core/tally.ts';
@@ -41,6 +41,8 @@ export interface ControlPlane {
 export interface ControlOptions {
   readonly groups?: readonly string[];
   readonly writer?: (real: FlagWriter) => FlagWriter | null;
+  /** Other flags than those in memory. */
+  readonly reader?: FlagReader;
   readonly wrapLedger?: (real: Ledger) => Ledger;
   /** What the data planes say of every snapshot. */
   readonly applied?: Applied;
@@ -74,7 +76,7 @@ export function controlPlane(options: ControlOptions = {}): ControlPlane {
   const traffic = createTraffic({ groups: () => groups, clock });
   const tally = createTally(clock);
   const writer = options.writer === undefined ? flags.writer : options.writer(flags.writer);
-  const reader = flags.reader;
+  const reader = options.reader ?? flags.reader;
   const converge = createConverge({
     ledger,
     reader,

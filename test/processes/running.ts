@@ -16,6 +16,8 @@ export interface Serving {
   readonly child: ChildProcess;
   readonly traffic: string;
   readonly admin: string;
+  /** The embedded flag server; null without one. */
+  readonly flags: string | null;
   readonly log: readonly LogLine[];
   /** Resolves with the `n`th log line of this event. */
   logged(event: string, n?: number): Promise<LogLine>;
@@ -28,7 +30,7 @@ export async function serving(args: readonly string[], options: FigOptions = {})
   const child = spawnFig(args, { ...options, env: { FIG_LOG_LEVEL: 'info', ...options.env } });
   const log: LogLine[] = [];
   const watch = createWatch();
-  let ready: { traffic: string; admin: string } | null = null;
+  let ready: { traffic: string; admin: string; flags: string | null } | null = null;
   let said = '';
   child.stderr?.on('data', (text: Buffer) => {
     said += text.toString();
@@ -44,12 +46,13 @@ export async function serving(args: readonly string[], options: FigOptions = {})
     for (const pid of pidsIn(log)) killIfThere(pid);
   });
   await watch.until(() => ready !== null || hasEnded(child));
-  const { traffic, admin } = ready ?? { traffic: '', admin: '' };
+  const { traffic, admin, flags } = ready ?? { traffic: '', admin: '', flags: null };
   if (ready === null) throw new Error(`fig ended with ${child.exitCode}: ${said}`);
   return {
     child,
     traffic,
     admin,
+    flags,
     log,
     async logged(event, n = 1) {
       const found = () => log.filter((line) => line.event === event)[n - 1];

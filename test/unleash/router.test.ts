@@ -8,8 +8,11 @@ import { adminClient, fig, ordersConfig, startFig, twoSides } from '../helpers/f
 import { temporaryFolder } from '../helpers/folder.ts';
 
 const REFRESH_MS = 250;
-/** A real Unleash looks at its own revision once a second; our refresh comes on top. */
-const PROPAGATION_MS_MAX = REFRESH_MS + 1_200;
+/**
+ * A real Unleash looks at its own revision once a second; our refresh comes on top: 1.0 s on a machine that does
+ * nothing else. Twice as much is a broken transport.
+ */
+const PROPAGATION_MS_MAX = 2 * (REFRESH_MS + 1_200);
 /** No busy machine takes this long; a broken transport does. */
 const BROKEN_MS = 10_000;
 const USERS = Array.from({ length: 200 }, (_, i) => `user-${i}`);
@@ -86,7 +89,7 @@ async function soon(reached: () => Promise<boolean>): Promise<void> {
   }
 }
 
-test('a share that a person moves in a real Unleash changes the side within refresh and 1.2 s', async () => {
+test('a share that a person moves in a real Unleash changes the side of the next requests by polling', async () => {
   for (const { canary, setRollout, side } of await figOnUnleash()) {
     await canary(100);
     const tookMs: number[] = [];
@@ -153,7 +156,7 @@ test('no edit of a person moves anybody above the share of the ledger, and each 
         name,
         asked: share?.asked,
         ceilingHeld: (share?.effective ?? 100) <= 10,
-        said: waiting?.some((line) => line.startsWith('somebody set the serve flag')),
+        said: waiting?.some((line) => /set the serve flag to .*put it back: fig flags restore/.test(line)),
         above: (await group.served()).filter((user) => !before.has(user)),
       };
     }),

@@ -11,6 +11,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Shared by all files; each test has flags of names of its own. */
     unleash: UnleashAccess;
+    /** Process of the shared server. */
+    unleashPid: number;
     /** Empty, with the tokens of the recorded session: only the replay may touch it. */
     emptyUnleash: UnleashAccess;
   }
@@ -36,6 +38,7 @@ export async function setup(project: TestProject): Promise<void> {
   servers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   if (servers.length < starting.length) await teardown();
   project.provide('unleash', (await starting[0]).access);
+  project.provide('unleashPid', (await starting[0]).pid);
   project.provide('emptyUnleash', (await starting[1]).access);
 }
 

@@ -1,5 +1,6 @@
-import { existing, requirePlace } from '../change/record.ts';
+import { existing, isEnvironment } from '../change/record.ts';
 import { refuseVariants, switchOff, switchOn } from '../change/strategy.ts';
+import { Problem } from '../problem.ts';
 import type { ENVIRONMENTS, Strategy } from '../semantics.ts';
 import { strategyOut } from '../semantics.ts';
 import type { Store } from '../store.ts';
@@ -9,9 +10,11 @@ import { type Admin, jsonOf, placeOf } from './routes.ts';
 export function addEnvironments({ at, store, change }: Admin): void {
   const path = '/projects/:project/features/:feature/environments/:environment';
   at.get(path, (request, response) => {
-    const place = placeOf(request.params);
-    requirePlace(store, place);
-    const { feature: name, environment } = place;
+    const { project, feature: name, environment } = request.params;
+    existing(store, project, name);
+    if (!isEnvironment(environment)) {
+      throw new Problem('NotFoundError', `Could not find ${name} in ${environment}`);
+    }
     const strategies = store.strategies(name, environment).map((strategy) => inEnvironment(name, strategy));
     response.json({ name, environment, enabled: store.enabled(name, environment), strategies });
   });

@@ -1,7 +1,7 @@
 import { featuresOf } from '../change/feature.ts';
 import { ENVIRONMENTS, type Feature, featureOut, PROJECT } from '../semantics.ts';
 import type { Store } from '../store.ts';
-import { shown, wrong } from '../validate.ts';
+import { list, string, wrong } from '../validate.ts';
 import { environmentOut } from './environments.ts';
 import { type Admin, parameter } from './routes.ts';
 import { tagOut } from './tags.ts';
@@ -18,8 +18,9 @@ type Holds = (feature: Feature) => boolean;
 export function addSearch({ at, store }: Admin): void {
   at.get('/search/features', (request, response) => {
     const { query } = request;
+    const states = statesOf(query);
     const filters = filtersOf(store, query);
-    const archived = pattern(query, 'archived', /^IS:(?:true|false)$/) === 'IS:true';
+    const archived = pattern(query, 'archived', /^IS:(true|false)$/) === 'IS:true';
     const all = archived ? store.archivedFeatures() : featuresOf(store, PROJECT);
     const found = sorted(
       store,
@@ -28,13 +29,17 @@ export function addSearch({ at, store }: Admin): void {
     );
     const { offset, limit } = pageOf(query);
     const page = found.slice(offset, offset + limit);
-    response.json({ features: page.map((feature) => searched(store, feature)), total: found.length });
+    response.json({ features: page.map((feature) => searched(store, feature, states)), total: found.length });
   });
 }
 
-const ONE_OF = /^(IS|IS_NOT|IS_ANY_OF|IS_NONE_OF):(.*)$/;
-const SOME_OF = /^(INCLUDE|DO_NOT_INCLUDE|INCLUDE_ALL_OF|INCLUDE_ANY_OF|EXCLUDE_IF_ANY_OF|EXCLUDE_ALL):(.*)$/;
-const SINCE = /^(IS_BEFORE|IS_ON_OR_AFTER):(\d{4}-\d{2}-\d{2})$/;
+// The patterns are those that Unleash names in its refusals.
+const ONE_OF = /^(IS|IS_NOT|IS_ANY_OF|IS_NONE_OF):(.*?)(,([a-zA-Z0-9_]+))*$/;
+const TAG =
+  /^(INCLUDE|DO_NOT_INCLUDE|INCLUDE_ALL_OF|INCLUDE_ANY_OF|EXCLUDE_IF_ANY_OF|EXCLUDE_ALL):([^:,]+:.+?)(,\s*[^:,]+:.+?)*$/;
+const SEGMENT =
+  /^(INCLUDE|DO_NOT_INCLUDE|INCLUDE_ALL_OF|INCLUDE_ANY_OF|EXCLUDE_IF_ANY_OF|EXCLUDE_ALL):(.*?)(,([a-zA-Z0-9_]+))*$/;
+const SINCE = /^(IS_BEFORE|IS_ON_OR_AFTER):\d{4}-\d{2}-\d{2}$/;
 
 /** Every filter that the query names. 400 for one that is not written as Unleash wants it. */
 function filtersOf(store: Store, query: Query): readonly Holds[] {
@@ -46,8 +51,8 @@ function filtersOf(store: Store, query: Query): readonly Holds[] {
     const wanted = operator === 'IS' || operator === 'IS_ANY_OF';
     filters.push((feature) => values.includes(keyOf(feature)) === wanted);
   };
-  const several = (name: string, keysOf: (feature: Feature) => readonly string[]) => {
-    const text = pattern(query, name, SOME_OF);
+  const several = (name: string, expected: RegExp, keysOf: (feature: Feature) => readonly string[]) => {
+    const text = pattern(query, name, expected);
     if (text === null) return;
     const { operator, values } = operatorOf(text);
     filters.push((feature) => includes(operator, values, keysOf(feature)));
@@ -56,8 +61,8 @@ function filtersOf(store: Store, query: Query): readonly Holds[] {
   single('type', ({ type }) => type);
   single('state', ({ stale }) => (stale ? 'stale' : 'active'));
   single('createdBy', () => CREATOR);
-  several('tag', ({ name }) => store.tagsOf(name).map(({ type, value }) => `${type}:${value}`));
-  several('segment', ({ name }) => segmentNames(store, name));
+  several('tag', TAG, ({ name }) => store.tagsOf(name).map(({ type, value }) => `${type}:${value}`));
+  several('segment', SEGMENT, ({ name }) => segmentNames(store, name));
   const since = pattern(query, 'createdAt', SINCE);
   if (since !== null) {
     const { operator, values } = operatorOf(since);
@@ -68,10 +73,8 @@ function filtersOf(store: Store, query: Query): readonly Holds[] {
   const wanted = words.filter((word) => word !== '');
   if (wanted.length > 0) filters.push((feature) => wanted.some((word) => mentions(store, feature, word)));
   const states = statesOf(query);
-  if (states.length > 0) {
-    filters.push(({ name }) =>
-      states.some(([at, state]) => store.enabled(name, at) === (state === 'enabled')),
-    );
+  if (states !== null) {
+    filters.push(({ name }) => ENVIRONMENTS.some((one) => isIn(store, name, one.name, states)));
   }
   return filters;
 }
@@ -101,13 +104,24 @@ function mentions(store: Store, { name, description }: Feature, word: string): b
   return [name, description ?? '', ...tags].some((text) => text.toLowerCase().includes(word));
 }
 
-/** `status=production:enabled`, once or more often; what is written otherwise is passed over, as in Unleash. */
-function statesOf({ status }: Query): readonly (readonly [string, string])[] {
-  const texts: readonly unknown[] = Array.isArray(status) ? status : [status];
-  return texts.flatMap((text) => {
-    const [environment = '', state = '', ...rest] = typeof text === 'string' ? text.split(':') : [];
+type States = readonly (readonly [environment: string, state: string])[];
+
+/**
+ * `status[]=production:enabled`, each; what is written otherwise is passed over, as in Unleash. Null: all. 400 for
+ * no list.
+ */
+function statesOf({ status }: Query): States | null {
+  if (status === undefined) return null;
+  const states = list(string)(status, '/query/status').flatMap((text) => {
+    const [environment = '', state = '', ...rest] = text.split(':');
     return rest.length === 0 && /^(?:enabled|disabled)$/.test(state) ? [[environment, state] as const] : [];
   });
+  return states.length === 0 ? null : states;
+}
+
+function isIn(store: Store, feature: string, environment: string, states: States): boolean {
+  const state = store.enabled(feature, environment) ? 'enabled' : 'disabled';
+  return states.some((wanted) => wanted[0] === environment && wanted[1] === state);
 }
 
 function sorted(store: Store, features: readonly Feature[], query: Query): readonly Feature[] {
@@ -149,7 +163,7 @@ function pageOf(query: Query): { readonly offset: number; readonly limit: number
 function pattern(query: Query, name: string, expected: RegExp): string | null {
   const value = parameter(query, name);
   if (value === null || expected.test(value)) return value;
-  throw wrong(`/query/${name}`, `must match pattern ${shown(expected.source)}`, value);
+  throw wrong(`/query/${name}`, `must match pattern "${expected.source}"`, value);
 }
 
 function segmentNames(store: Store, feature: string): readonly string[] {
@@ -159,12 +173,13 @@ function segmentNames(store: Store, feature: string): readonly string[] {
   return [...new Set(ids)].flatMap((id) => store.segment(id)?.name ?? []);
 }
 
-/** A flag as the search shows it. */
-function searched(store: Store, feature: Feature) {
+/** A flag as the search shows it: who asks for states gets the environments that are in one of them. */
+function searched(store: Store, feature: Feature, states: States | null) {
   const { archived: _archived, archivedAt = null, ...rest } = featureOut(feature);
   const { name } = feature;
   const tags = store.tagsOf(name);
-  const environments = ENVIRONMENTS.map((environment) => ({
+  const shown = ENVIRONMENTS.filter((one) => states === null || isIn(store, name, one.name, states));
+  const environments = shown.map((environment) => ({
     ...environmentOut(store, name, environment),
     yes: 0,
     no: 0,

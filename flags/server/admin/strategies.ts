@@ -1,4 +1,4 @@
-import { requirePlace } from '../change/record.ts';
+import { isEnvironment } from '../change/record.ts';
 import {
   addStrategy,
   deleteStrategy,
@@ -9,6 +9,7 @@ import {
   sortStrategies,
 } from '../change/strategy.ts';
 import { parseStrategy, sortOrder } from '../parse/strategy.ts';
+import { Problem } from '../problem.ts';
 import { strategyOut } from '../semantics.ts';
 import { bodyOf, list, need, object, requireKnownKeys, string } from '../validate.ts';
 import { type Admin, jsonOf, placeOf } from './routes.ts';
@@ -18,9 +19,11 @@ export function addStrategies({ at, store, rules, change }: Admin): void {
   const all = '/projects/:project/features/:feature/environments/:environment/strategies';
   const one = `${all}/:id`;
   at.get(all, (request, response) => {
-    const place = placeOf(request.params);
-    requirePlace(store, place);
-    const strategies = store.strategies(place.feature, place.environment);
+    const { project, feature, environment } = request.params;
+    if (store.feature(feature)?.project !== project || !isEnvironment(environment)) {
+      throw new Problem('NotFoundError', `Feature ${feature} does not have environment ${environment}`);
+    }
+    const strategies = store.strategies(feature, environment);
     response.json(strategies.map((strategy) => ({ ...strategyOut(strategy), milestoneId: null })));
   });
   at.post(all, (request, response) => {

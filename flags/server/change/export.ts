@@ -105,7 +105,7 @@ function fieldsOf(
     ...variants,
     ...strategies.flatMap((strategy) => strategy.variants),
   ]) {
-    used.add(stickiness);
+    if (stickiness !== undefined) used.add(stickiness);
     for (const { contextName } of overrides) used.add(contextName);
   }
   return reads

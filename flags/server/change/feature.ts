@@ -62,8 +62,8 @@ export function cloneFeature(
   rules: Rules,
 ): Feature {
   requireFreeName(changes, request.name);
-  const source = existing(changes, project, name);
-  if (source.archivedAt !== null) throw notServed(name);
+  const source = changes.feature(name);
+  if (source === null || source.archivedAt !== null) throw notServed(name);
   const { type, description, stale, impressionData } = source;
   const data = { name: request.name, type, description, stale, impressionData };
   const clone = insertFeature(changes, project, data, rules);

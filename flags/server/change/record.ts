@@ -47,10 +47,14 @@ export function known(reads: Reads, name: string): Feature {
 /** 404 unless the flag is there, and the environment is one of ours. */
 export function requirePlace(reads: Reads, { project, feature, environment }: Place): Feature {
   const found = existing(reads, project, feature);
-  if (!ENVIRONMENTS.some(({ name }) => name === environment)) {
+  if (!isEnvironment(environment)) {
     throw new Problem('NotFoundError', `Could not find environment ${environment} for feature: ${feature}`);
   }
   return found;
+}
+
+export function isEnvironment(environment: string): boolean {
+  return ENVIRONMENTS.some(({ name }) => name === environment);
 }
 
 export function requireProject(project: string): void {

@@ -47,11 +47,10 @@ export function updateSegment(changes: Changes, id: number, body: SegmentBody, {
   recordShared(changes, 'segment-updated', { data, preData, project });
 }
 
-/** False: a strategy uses it, so it stays. Deleting one that is not there does nothing. */
+/** False: a strategy uses it, so it stays. */
 export function deleteSegment(changes: Changes, id: number): boolean {
   if (changes.segmentUses(id).length > 0) return false;
-  const segment = changes.segment(id);
-  if (segment === null) return true;
+  const segment = existingSegment(changes, id);
   changes.deleteSegment(id);
   recordShared(changes, 'segment-deleted', { preData: segmentOut(segment), project: segment.project });
   return true;

@@ -4,11 +4,11 @@ import {
   type StrategyBody,
   settleStrategy,
 } from '../parse/strategy.ts';
-import { exceeds, Problem } from '../problem.ts';
+import { badRule, exceeds, Problem } from '../problem.ts';
 import { isInert, type Strategy, sameStrategy, strategyOut } from '../semantics.ts';
 import type { Changes, Reads } from '../store.ts';
 import { patched } from './patched.ts';
-import { existing, type Place, type Rules, recordAt, requirePlace } from './record.ts';
+import { existing, isEnvironment, type Place, type Rules, recordAt, requirePlace } from './record.ts';
 import { settleSegments } from './segment.ts';
 
 /**
@@ -43,13 +43,16 @@ function requireUnarchived(changes: Changes, place: Place): void {
 
 export function addStrategy(changes: Changes, place: Place, body: StrategyBody, rules: Rules): Strategy {
   const { project, feature, environment } = place;
-  requirePlace(changes, place);
+  existing(changes, project, feature);
   const { name = '', title, disabled } = body;
   requireStrategyType(name);
   const segments = settleSegments(changes, project, body.segments ?? [], [], rules);
   const settled = settleStrategy(name, body, null, { ...rules, feature, fields: changes.contextFields() });
   const others = changes.strategies(feature, environment);
   if (others.length >= rules.limits.strategiesMax) throw exceeds('strategy', rules.limits.strategiesMax);
+  if (!isEnvironment(environment)) {
+    throw badRule('You have not added the current environment to the project');
+  }
   const last = others.reduce((highest, { sortOrder }) => Math.max(highest, sortOrder), -1);
   const strategy = {
     ...settled,
@@ -83,8 +86,21 @@ export function copyStrategies(changes: Changes, from: Place, feature: string, g
   }
 }
 
-/** The strategy of that id at that place. 404 otherwise, 403 when it is another flag's. */
+/** The strategy of that id at that place, to be read or patched. 404 otherwise, 403 when it is another flag's. */
 export function existingStrategy(reads: Reads, place: Place, id: string): Strategy {
+  return strategyAt(reads, place, id) ?? missing(`: ${id}`);
+}
+
+/** The same, to be replaced or removed; Unleash says it in other words. */
+function storedStrategy(reads: Reads, place: Place, id: string): Strategy {
+  return strategyAt(reads, place, id) ?? missing(`=${id}`);
+}
+
+function missing(id: string): never {
+  throw new Problem('NotFoundError', `Could not find strategy with id${id}`);
+}
+
+function strategyAt(reads: Reads, place: Place, id: string): Strategy | null {
   existing(reads, place.project, place.feature);
   const found = reads.strategy(id);
   if (found !== null && found.feature !== place.feature) {
@@ -93,10 +109,7 @@ export function existingStrategy(reads: Reads, place: Place, id: string): Strate
       'You can not change the featureName for an activation strategy.',
     );
   }
-  if (found === null || found.environment !== place.environment) {
-    throw new Problem('NotFoundError', `Could not find strategy with id ${id}`);
-  }
-  return found.strategy;
+  return found?.environment === place.environment ? found.strategy : null;
 }
 
 /** Replaces a strategy; name, title, disabled, segments and order stay when the body does not name them. */
@@ -107,7 +120,7 @@ export function putStrategy(
   body: StrategyBody,
   rules: Rules,
 ): Strategy {
-  return settleAndReplace(changes, place, existingStrategy(changes, place, id), body, rules);
+  return settleAndReplace(changes, place, storedStrategy(changes, place, id), body, rules);
 }
 
 /** Patches a strategy atomically (RFC 6902). 409 when a `test` does not hold, 400 when the patch does not fit. */
@@ -160,7 +173,7 @@ function replace(changes: Changes, place: Place, old: Strategy, strategy: Strate
 
 /** Removes a strategy; removing the last active one switches the flag off first. */
 export function deleteStrategy(changes: Changes, place: Place, id: string): void {
-  const strategy = existingStrategy(changes, place, id);
+  const strategy = storedStrategy(changes, place, id);
   const others = changes.strategies(place.feature, place.environment).filter((one) => one.id !== id);
   switchOffIfInert(changes, place, others);
   changes.deleteStrategy(id);

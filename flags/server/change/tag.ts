@@ -29,17 +29,16 @@ function createTagIfNeeded(changes: Changes, tag: Tag, types: ReadonlySet<string
   recordShared(changes, 'tag-created', { data: tag });
 }
 
-/** Takes a tag off a flag; does nothing when flag or tag is not there. */
+/** Takes a tag off a flag; does nothing when it has not got it. */
 export function untagFeature(changes: Changes, name: string, tag: Tag): void {
-  const feature = changes.feature(name);
-  if (feature === null || !changes.tagsOf(name).some((one) => sameTag(one, tag))) return;
+  const feature = known(changes, name);
+  if (!changes.tagsOf(name).some((one) => sameTag(one, tag))) return;
   // Before it goes: the event carries the tags that the flag had.
   recordFlag(changes, 'feature-untagged', feature, { preData: tag });
   changes.untagFeature(name, tag);
 }
 
 export function updateTags(changes: Changes, name: string, { addedTags, removedTags }: TagUpdate): void {
-  known(changes, name);
   for (const tag of addedTags) tagFeature(changes, name, tag);
   for (const tag of removedTags) untagFeature(changes, name, tag);
 }

@@ -12,7 +12,7 @@ function large(name: string, bytes: number) {
 }
 
 /** More than the two sockets of a connection can hold. */
-const TABLE = { features: Array.from({ length: 24 }, (_, i) => large(`f${i}`, MIB)) };
+const TABLE = { features: Array.from({ length: 16 }, (_, i) => large(`f${i}`, MIB)) };
 
 async function silentStream(port: number, isReading: () => boolean) {
   const client = rawClient(port);
@@ -78,9 +78,18 @@ test('a client that does not read cannot hold the server open', async () => {
   const client = await silentStream(port, () => server.streams().open === 1);
   const startMs = performance.now();
   await server.close();
-  expect(performance.now() - startMs).toBeLessThan(400);
+  expect(performance.now() - startMs).toBeLessThan(2000);
   client.resume();
   await client.closed();
+});
+
+test('streams that were asked for on one connection, one behind the other, all end with it', async () => {
+  const { server, port } = await startServer();
+  const client = rawClient(port);
+  client.send(REQUEST.repeat(20));
+  await client.until('unleash-connected');
+  client.reset();
+  await until(() => server.streams().open === 0);
 });
 
 test('clients that leave before their answer leave no stream', async () => {
