@@ -277,6 +277,9 @@ export const OPERATIONS: readonly Operation[] = [
       { environment: TEXT, projects: list(TEXT), expiresAt: TEXT },
     ),
   }),
+  admin('put', '/api-tokens/{secret}', 200, 'Lets a token expire at another time', {
+    body: object({ expiresAt: TEXT }),
+  }),
   admin('delete', '/api-tokens/{secret}', 200, 'Deletes a token and ends its streams'),
 
   admin('post', '/features-batch/export', 200, 'Flags of one environment, for an import', {

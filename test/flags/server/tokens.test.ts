@@ -104,6 +104,31 @@ test('a token works until it expires', async () => {
   expect(await reads(secret)).toBe(401);
 });
 
+test('when a token expires can be changed, which ends its streams', async () => {
+  const clock = manualClock();
+  const { url, server, make, list, reads } = await world({ clock });
+  const { secret } = await make();
+  const { body } = await fetch(`${url}/api/client/streaming`, { headers: { authorization: secret } });
+  const stream = body?.getReader();
+  await stream?.read();
+  const put = (token: string, sent: object) => call(url, 'PUT', `${PATH}/${encodeURIComponent(token)}`, sent);
+  const expiresAt = new Date(clock.wall() + HOUR_MS).toISOString();
+  const [listed] = (await list()).filter(({ tokenName }) => tokenName === 'shop');
+  expect(await put(listed?.secret ?? '', { expiresAt })).toMatchObject({ status: 200, body: '' });
+  expect(await stream?.read()).toMatchObject({ done: true });
+  expect(await reads(secret)).toBe(200);
+  clock.advance(HOUR_MS);
+  expect(await reads(secret)).toBe(401);
+  expect((await put(secret, { expiresAt: 'soon' })).status).toBe(400);
+  expect((await put('nobody', { expiresAt })).status).toBe(200);
+  expect((await put(TOKENS.client, { expiresAt })).status).toBe(403);
+  expect(server.streams().open).toBe(0);
+  expect((await call(url, 'GET', '/api/admin/search/events?type=IS:api-token-updated')).body).toMatchObject({
+    total: 1,
+    events: [{ data: { tokenName: 'shop', expiresAt }, preData: { expiresAt: null } }],
+  });
+});
+
 test('tokens outlive the server', async () => {
   const file = join(tempDir(), 'flags.db');
   const first = await world({ file });
