@@ -457,6 +457,7 @@ async function play(url: string, token: string, { run }: Case, flag: string): Pr
         }
         return inner;
       })
+        .replace(/ID \\"\d+\\"/g, 'ID NUMBER')
         .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, 'TIME')
         .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, (id) => {
           ids.set(id, ids.get(id) ?? `ID ${ids.size}`);
