@@ -231,10 +231,8 @@ export const OPERATIONS: readonly Operation[] = [
   admin('post', `${FEATURE}/dependencies`, 200, 'Lets a flag depend on another one', {
     body: object({ feature: TEXT }, { enabled: FLAG, variants: list(TEXT) }),
   }),
-  admin('delete', `${FEATURE}/dependencies`, 200, 'Lets a flag depend on none', { refusals: [404] }),
-  admin('delete', `${FEATURE}/dependencies/{parent}`, 200, 'Takes one dependency away', {
-    refusals: [404],
-  }),
+  admin('delete', `${FEATURE}/dependencies`, 200, 'Lets a flag depend on none'),
+  admin('delete', `${FEATURE}/dependencies/{parent}`, 200, 'Takes one dependency away'),
   admin('get', '/features/{feature}/tags', 200, 'The tags of a flag', { refusals: [404] }),
   admin('post', '/features/{feature}/tags', 201, 'Tags a flag', { body: TAG, refusals: [404] }),
   admin('put', '/features/{feature}/tags', 200, 'Adds and takes off tags', {
