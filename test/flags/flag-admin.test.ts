@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createFlagAdmin } from '../../flags/flag-admin.ts';
+import { createFlagAdmin } from '../../flags/admin/flag-admin.ts';
 import type { FlagReply } from '../../router/core/flags.ts';
 import { between, type Scripted } from './between.ts';
 import { call, startServer, TOKENS, writerFor } from './world.ts';

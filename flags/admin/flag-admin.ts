@@ -6,8 +6,9 @@ import type {
   FlagListed,
   FlagReply,
   FlagShown,
-} from '../router/core/flags.ts';
-import type { FlagAdmin } from '../router/core/ports.ts';
+} from '../../router/core/flags.ts';
+import type { FlagAdmin } from '../../router/core/ports.ts';
+import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 import {
   ALL_FLAGS_BYTES_MAX,
   type Answer,
@@ -18,7 +19,6 @@ import {
 } from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
 import { listedOf, type Ownership, shownOf } from './flag-view.ts';
-import { isRecord, type Json, recordsOf, textOr } from './json.ts';
 import { strategyText } from './words.ts';
 
 /** Flags whose strategies a list reads, at most; the others are listed without. */
