@@ -9,7 +9,6 @@ import type { Trail } from '../core/compare/trail.ts';
 import type { CauseEntry } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
 import { createReaders } from './decode.ts';
-import { areIdentical } from './identical.ts';
 import type { Pair, PairMeta } from './pair.ts';
 import { createRedactor, type Redactor } from './redact.ts';
 
@@ -32,7 +31,6 @@ export interface JudgeOptions {
   readonly decodedBytesMax: number;
 }
 
-const SAME: Judged = { outcome: 'same', silencedBy: [] };
 const EXAMPLE_BYTES_MAX = 8192;
 const GROUPS_MAX = 256;
 const RULE_SETS_MAX = 1024;
@@ -73,8 +71,6 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
     /** Never throws: a fault of the comparer itself is the skip `compare-failed`. */
     judge({ meta, legacy, service }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
       try {
-        if (service.kind === 'answer' && !service.oversize && areIdentical(legacy, service.answer))
-          return SAME;
         const set = ruleSetOf(meta, legacy.status, rules, rulesId);
         const { request, internalHosts } = meta;
         const context = { request, rules: set, ...readers, internalHosts, stepsMax: STEPS_MAX };

@@ -1,5 +1,5 @@
-import type { FlagListed, FlagOwner, FlagShown, StrategyShown } from '../router/core/flags.ts';
-import { isRecord, type Json, recordsOf, textOr } from './json.ts';
+import type { FlagListed, FlagOwner, FlagShown, StrategyShown } from '../../router/core/flags.ts';
+import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 import {
   type FlagShape,
   groupFlagOf,
@@ -7,7 +7,7 @@ import {
   type StrategyShape,
   shadowGroupId,
   shareOf,
-} from './names.ts';
+} from '../names.ts';
 import { constraintText, dependencyText, strategyText, variantText } from './words.ts';
 
 /** How to tell whether a group's flag is in its shape. */

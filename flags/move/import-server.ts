@@ -1,10 +1,10 @@
-import type { Clock } from '../router/core/ports.ts';
-import { type Fetch, FlagServerError, parse, textOf } from './admin-http.ts';
+import type { Clock } from '../../router/core/ports.ts';
+import { type Fetch, FlagServerError, parse, textOf } from '../admin/admin-http.ts';
+import { isRecord, type Json } from '../json.ts';
+import { type FlagTable, tableOf } from '../table.ts';
+import { parseFlagUrl } from '../url.ts';
 import { type ExportedSegment, TransferError } from './export-file.ts';
 import type { Part } from './import-parts.ts';
-import { isRecord, type Json } from './json.ts';
-import { type FlagTable, tableOf } from './table.ts';
-import { parseFlagUrl } from './url.ts';
 
 const TIMEOUT_MS = 60_000;
 /** Definitions of 5000 flags fit. */

@@ -1,5 +1,5 @@
+import { isRecord, type Json } from '../json.ts';
 import { type EnvironmentExport, TransferError } from './export-file.ts';
-import { isRecord, type Json } from './json.ts';
 
 /** Unleash takes 500 kB; a larger environment goes in parts. */
 const PART_BYTES_MAX = 450_000;

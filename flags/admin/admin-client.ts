@@ -1,6 +1,6 @@
+import { isRecord } from '../json.ts';
+import type { FlagShape, StrategyShape } from '../names.ts';
 import { type Answer, createAdminHttp, type Fetch, messageOf, unexpected } from './admin-http.ts';
-import { isRecord } from './json.ts';
-import type { FlagShape, StrategyShape } from './names.ts';
 
 const EVENTS_MAX = 100;
 

@@ -1,5 +1,5 @@
-import type { FlagEvent } from '../router/core/flags.ts';
-import { isRecord, type Json, recordsOf, textOr } from './json.ts';
+import type { FlagEvent } from '../../router/core/flags.ts';
+import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 import { constraintText, dependencyText, strategyText } from './words.ts';
 
 /** Members of a changed object that are named, at most. */

@@ -1,5 +1,5 @@
-import { isRecord, type Json } from './json.ts';
-import { type FlagTable, tableOf } from './table.ts';
+import { isRecord, type Json } from '../json.ts';
+import { type FlagTable, tableOf } from '../table.ts';
 
 /** `schema` of an export file. */
 const EXPORT_SCHEMA = 'fig.flags/1';

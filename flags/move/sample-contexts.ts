@@ -1,6 +1,6 @@
 import type { Context } from 'unleash-client';
-import { STICKY_FIELD } from './names.ts';
-import type { FlagTable } from './table.ts';
+import { STICKY_FIELD } from '../names.ts';
+import type { FlagTable } from '../table.ts';
 
 /** How often a field is left out, and how often a value is one that a constraint names. */
 const MISSING = 0.15;

@@ -1,6 +1,6 @@
 import { InMemStorageProvider, Unleash, type Variant } from 'unleash-client';
+import { createTable, type Definition, type FlagTable } from '../table.ts';
 import { createSamples } from './sample-contexts.ts';
-import { createTable, type Definition, type FlagTable } from './table.ts';
 
 /** Units that every flag is evaluated for. */
 const SAMPLES = 10_000;

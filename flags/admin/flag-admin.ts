@@ -6,8 +6,9 @@ import type {
   FlagListed,
   FlagReply,
   FlagShown,
-} from '../router/core/flags.ts';
-import type { FlagAdmin } from '../router/core/ports.ts';
+} from '../../router/core/flags.ts';
+import type { FlagAdmin } from '../../router/core/ports.ts';
+import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 import {
   ALL_FLAGS_BYTES_MAX,
   type Answer,
@@ -18,7 +19,6 @@ import {
 } from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
 import { listedOf, type Ownership, shownOf } from './flag-view.ts';
-import { isRecord, type Json, recordsOf, textOr } from './json.ts';
 import { strategyText } from './words.ts';
 
 /** Flags whose strategies a list reads, at most; the others are listed without. */
@@ -213,7 +213,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
       replied(async (): Promise<FlagExport> => {
         const { features: flags } = bodyOf(await call('GET', features), 'listing the flags');
         const environments = new Set([deps.environment, ...environmentsOf(recordsOf(flags))]);
-        const bodies: [string, unknown][] = [];
+        const bodies: [string, Json][] = [];
         for (const environment of environments) {
           const query = { project: deps.project, environment };
           const answer = await call('POST', 'admin/features-batch/export', query);
@@ -223,8 +223,25 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
             throw new FlagServerError(`what was exported of ${environment} has another shape`, answer.status);
           bodies.push([environment, body]);
         }
-        return Object.fromEntries(bodies);
+        const named = bodies.some(([, body]) => recordsOf(body['segments']).length > 0);
+        const known = named ? await segments() : [];
+        return Object.fromEntries(
+          bodies.map(([environment, body]) => [environment, withConstraints(body, known)]),
+        );
       }),
+  };
+}
+
+/** An export only names its segments; without their constraints it could not be moved to another server. */
+function withConstraints(body: Json, known: readonly Json[]): Json {
+  const segments = recordsOf(body['segments']);
+  if (segments.length === 0) return body;
+  return {
+    ...body,
+    segments: segments.map((segment) => {
+      const { constraints, description } = known.find(({ id }) => id === segment['id']) ?? {};
+      return constraints === undefined ? segment : { ...segment, description, constraints };
+    }),
   };
 }
 

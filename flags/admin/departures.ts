@@ -1,5 +1,5 @@
+import { canonicalStrategy, rolloutOf, STICKY_FIELD } from '../names.ts';
 import type { AdminFlag, AdminStrategy } from './admin-client.ts';
-import { canonicalStrategy, rolloutOf, STICKY_FIELD } from './names.ts';
 
 const TEXT_MAX = 300;
 

@@ -1,5 +1,5 @@
-import { isRecord } from './json.ts';
-import { parseFlagUrl } from './url.ts';
+import { isRecord } from '../json.ts';
+import { parseFlagUrl } from '../url.ts';
 
 const TIMEOUT_MS = 5_000;
 /** Bytes of an answer about one flag that are read; a longer one is an error. */

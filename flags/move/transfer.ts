@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { FlagServerError } from './admin-http.ts';
+import { FlagServerError } from '../admin/admin-http.ts';
+import { isRecord } from '../json.ts';
 import { definitionsOf, type EnvironmentExport, type ExportedSegment, TransferError } from './export-file.ts';
 import { partsOf } from './import-parts.ts';
 import { connectTo, type ImportDeps, type ServerSegment, type Session, shownList } from './import-server.ts';
-import { isRecord } from './json.ts';
 import { type Verification, verifyFlags } from './verify.ts';
 
 /** A real Unleash serves a change up to 1 s later, so what is read back is read again before it is a difference. */

@@ -1,5 +1,5 @@
 /** Flags in words, the same wherever people read them. */
-import { isRecord, type Json, recordsOf, textOr } from './json.ts';
+import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 
 /** Values of a constraint that are named, at most. */
 const VALUES_NAMED = 10;
