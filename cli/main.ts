@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addCompare } from './compare.ts';
 import { addDiffs } from './diffs.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addExplain } from './explain.ts';
@@ -31,6 +32,7 @@ for (const add of [
   addStatus,
   addShadow,
   addDiffs,
+  addCompare,
   addShift,
   addStage,
   addRollback,

@@ -7,6 +7,7 @@ import { parsePattern, routeShape } from '../core/match.ts';
 import { type GroupPlan, PLAIN_TARGET, type RoutingPlan } from '../core/snapshot.ts';
 import type { GroupForwarding, Pairs, Route, Target, UnitSource } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
+import { selectorFaults } from '../shadow/selectors.ts';
 import { ConfigError, closest, type Fault, toFaults } from './faults.ts';
 import { readPair, readTargetTls } from './pem.ts';
 import {
@@ -237,7 +238,7 @@ function toGroup(
   }
   const routes = input.routes.flatMap((route, i) => toRoute(name, route, `${path}.routes[${i}]`, faults));
   const rules = input.compare.rules;
-  for (const fault of checkRules(rules, today)) {
+  for (const fault of [...checkRules(rules, today), ...selectorFaults(rules)]) {
     faults.push({ path: `${path}.compare.${fault.path}`, text: fault.text, hint: null });
   }
   const unit: UnitSource[] = input.unit.map((s) => ('header' in s ? { header: s.header.toLowerCase() } : s));

@@ -1,5 +1,5 @@
 /** One pair to what may be known about it: compared, clustered, redacted. Runs inside the comparer. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { compare, STEPS_MAX } from '../core/compare/compare.ts';
 import type { Comparison } from '../core/compare/comparison.ts';
 import { compileRules, dependsOnStatus, type RuleSet } from '../core/compare/rules.ts';
@@ -8,7 +8,8 @@ import { createTemplates } from '../core/compare/templates.ts';
 import type { Trail } from '../core/compare/trail.ts';
 import type { CauseEntry } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
-import { createInflate } from './decode.ts';
+import { createReaders } from './decode.ts';
+import { areIdentical } from './identical.ts';
 import type { Pair, PairMeta } from './pair.ts';
 import { createRedactor, type Redactor } from './redact.ts';
 
@@ -31,6 +32,7 @@ export interface JudgeOptions {
   readonly decodedBytesMax: number;
 }
 
+const SAME: Judged = { outcome: 'same', silencedBy: [] };
 const EXAMPLE_BYTES_MAX = 8192;
 const GROUPS_MAX = 256;
 const RULE_SETS_MAX = 1024;
@@ -38,7 +40,7 @@ const RULE_SETS_MAX = 1024;
 /** `rules` = the group's rules; the same array may be passed every time and is compiled once per route and day. */
 export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
   const redactor = createRedactor(key);
-  const inflate = createInflate(decodedBytesMax);
+  const readers = createReaders(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
   const compiled = new Map<string, RuleSet>();
 
@@ -71,9 +73,11 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
     /** Never throws: a fault of the comparer itself is the skip `compare-failed`. */
     judge({ meta, legacy, service }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
       try {
+        if (service.kind === 'answer' && !service.oversize && areIdentical(legacy, service.answer))
+          return SAME;
         const set = ruleSetOf(meta, legacy.status, rules, rulesId);
         const { request, internalHosts } = meta;
-        const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
+        const context = { request, rules: set, ...readers, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
         return judged(comparison, meta, redactor, templateOf(meta.group));
       } catch {
@@ -102,7 +106,7 @@ function judged(
   if (comparison.outcome !== 'different' || signature === null) {
     return { outcome: comparison.outcome === 'same' ? 'same' : 'ignored', silencedBy };
   }
-  const id = createHash('sha256').update(signature.key).digest('hex').slice(0, 16);
+  const id = hash('sha256', signature.key, 'hex').slice(0, 16);
   const example = exampleOf(comparison, meta, redactor);
   return { outcome: 'different', silencedBy, id, entries: signature.entries, example };
 }

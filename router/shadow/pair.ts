@@ -29,6 +29,8 @@ interface Head {
 }
 
 const LENGTH_BYTES = 4;
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** Length of the JSON head (32 bits), head, legacy's body, the service's body. */
 export function packPair({ meta, legacy, service }: Pair): ArrayBuffer {
@@ -39,7 +41,7 @@ export function packPair({ meta, legacy, service }: Pair): ArrayBuffer {
     legacyBytes: legacy.body.length,
     service: service.kind === 'answer' ? { ...service, answer: bare(service.answer) } : service,
   };
-  const text = new TextEncoder().encode(JSON.stringify(head));
+  const text = encoder.encode(JSON.stringify(head));
   const bytes = new Uint8Array(LENGTH_BYTES + text.length + legacy.body.length + body.length);
   new DataView(bytes.buffer).setUint32(0, text.length);
   bytes.set(text, LENGTH_BYTES);
@@ -51,7 +53,7 @@ export function packPair({ meta, legacy, service }: Pair): ArrayBuffer {
 /** The inverse of `packPair`; bodies are views into the buffer. */
 export function unpackPair(buffer: ArrayBuffer): Pair {
   const length = new DataView(buffer).getUint32(0);
-  const text = new TextDecoder().decode(new Uint8Array(buffer, LENGTH_BYTES, length));
+  const text = decoder.decode(new Uint8Array(buffer, LENGTH_BYTES, length));
   const head: Head = JSON.parse(text);
   const bodies = new Uint8Array(buffer, LENGTH_BYTES + length);
   const legacy = { ...head.legacy, body: bodies.subarray(0, head.legacyBytes) };

@@ -34,7 +34,8 @@ export interface Redactor {
   request(method: string, target: string, pattern: readonly Segment[]): string;
 }
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
+/** A plain name; of markup an attribute, a text or the document type. */
+const NAME = /^(?:@?[A-Za-z_][A-Za-z0-9_-]{0,63}|text\(\)|!doctype)$/;
 const CODE = /^(?:\d{3}|[A-Z][A-Z0-9_]{1,39})$/;
 /** Names whose values leave no trace at all, not even a digest. */
 const SECRET = /^(?:authorization|proxy-authorization|cookie|set-cookie|x-api-key)$|token|secret|session/i;
