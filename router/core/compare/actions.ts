@@ -34,6 +34,7 @@ const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
 const FORMATS: readonly BodyFormat[] = ['json', 'ndjson', 'text', 'binary'];
 /** Stands for a masked match: a character that text does not contain. */
 const MASKED = '\uFFFC';
+const REGEX_LENGTH_MAX = 1_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
@@ -292,6 +293,7 @@ function isOneOf(allowed: readonly string[]): Check {
 
 function isRegex(value: unknown): string | null {
   if (typeof value !== 'string' || value === '') return 'must be a regular expression as text';
+  if (value.length > REGEX_LENGTH_MAX) return `must have at most ${REGEX_LENGTH_MAX} characters`;
   try {
     new RegExp(value, 'u');
     return null;
