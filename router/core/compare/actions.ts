@@ -167,9 +167,9 @@ function scalar(holds: Verdict): RuleEffect {
 
 // What the actions mean.
 
-/** 10.5 and 10.50 are two lexemes; other types are not this rule's business. */
+/** 10.5 and 10.50 are two lexemes; of other types nothing is excused. */
 function sameLexeme(legacy: Tree, service: Tree): boolean {
-  return !isNumber(legacy) || !isNumber(service) || lexemeOf(legacy) === lexemeOf(service);
+  return isNumber(legacy) && isNumber(service) ? lexemeOf(legacy) === lexemeOf(service) : legacy === service;
 }
 
 /** Inclusive and exact: |10.01 − 10.00| ≤ 0.01 holds. Numbers only, a string is not coerced. */
@@ -332,7 +332,8 @@ function isPairs(value: unknown): string | null {
 }
 
 function isJsonScalar(value: unknown): value is null | boolean | number | string {
-  return value === null || ['boolean', 'number', 'string'].includes(typeof value);
+  if (typeof value === 'number') return Number.isFinite(value);
+  return value === null || typeof value === 'boolean' || typeof value === 'string';
 }
 
 function textOf(p: Parameters, name: string): string | null {

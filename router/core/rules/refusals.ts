@@ -82,9 +82,15 @@ function rootRefusal({ action, path }: CompareRule, at: Path): Refusal[] {
   return whole ? [{ code: 'ROOT', text }] : [];
 }
 
-function fewRefusal(rule: CompareRule, { compared }: RuleEvidence): Refusal[] {
+/** Pairs compared where the rule applies. */
+export function pairsOf(rule: CompareRule, { compared }: RuleEvidence): number {
   let pairs = 0;
   for (const [route, count] of compared) if (isForRoute(rule, route)) pairs += count;
+  return pairs;
+}
+
+function fewRefusal(rule: CompareRule, evidence: RuleEvidence): Refusal[] {
+  const pairs = pairsOf(rule, evidence);
   const text = `only ${pairs} pairs were compared where it applies; ${PAIRS_MIN} are needed to see what it would hide`;
   return pairs < PAIRS_MIN ? [{ code: 'TOO_FEW', text }] : [];
 }

@@ -1,4 +1,5 @@
 /** Where and when a rule applies, as far as that can be told without an answer. */
+import { canonicalJson } from '../canonical.ts';
 import { ACTIONS } from '../compare/actions.ts';
 import type { RuleEffect } from '../compare/rule.ts';
 import type { CompareRule } from '../types.ts';
@@ -6,6 +7,19 @@ import type { CompareRule } from '../types.ts';
 /** `2026-12-31` and later: a rule applies up to and including its `expires`. ISO dates of one length sort as text. */
 export function isExpired({ expires }: Pick<CompareRule, 'expires'>, today: string): boolean {
   return expires < today;
+}
+
+const PAPERWORK = ['owner', 'reason', 'ticket', 'expires'];
+
+/** What the rule does, whoever owns it and however long it lives. */
+export function meaningOf(rule: CompareRule): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(rule).filter(([name, value]) => value !== undefined && !PAPERWORK.includes(name));
+  return Object.fromEntries(entries);
+}
+
+/** One text for what a rule does: its hits are counted under it. */
+export function ruleText(rule: CompareRule): string {
+  return canonicalJson(meaningOf(rule));
 }
 
 /** Whether the rule looks at this route. */
