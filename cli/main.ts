@@ -8,6 +8,7 @@ import { addKill } from './kill.ts';
 import { addProxy } from './proxy.ts';
 import { addReload } from './reload.ts';
 import { addRollback } from './rollback.ts';
+import { addRules } from './rules.ts';
 import { addShadow } from './shadow.ts';
 import { addShift } from './shift.ts';
 import { addStage } from './stage.ts';
@@ -31,6 +32,7 @@ for (const add of [
   addStatus,
   addShadow,
   addDiffs,
+  addRules,
   addShift,
   addStage,
   addRollback,

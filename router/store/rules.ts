@@ -37,7 +37,9 @@ export function createRuleHits(db: Database): RuleHits & {
     `DELETE FROM rule_hits WHERE group_name = ? AND rule IN (
        SELECT rule FROM rule_hits WHERE group_name = ? ORDER BY coalesce(last_at, since) DESC LIMIT -1 OFFSET ?)`,
   );
-  const read = db.prepare<[string], Row>('SELECT rule, hits, since, last_at FROM rule_hits WHERE group_name = ?');
+  const read = db.prepare<[string], Row>(
+    'SELECT rule, hits, since, last_at FROM rule_hits WHERE group_name = ?',
+  );
 
   const bound = (groups: Iterable<string>) => {
     for (const group of groups) trim.run(group, group, RULE_HITS_MAX);
@@ -57,7 +59,10 @@ export function createRuleHits(db: Database): RuleHits & {
     of(group) {
       const entries = read
         .all(group)
-        .map(({ rule, hits, since, last_at: lastAt }): [string, Hits] => [rule, { count: hits, since, lastAt }]);
+        .map(({ rule, hits, since, last_at: lastAt }): [string, Hits] => [
+          rule,
+          { count: hits, since, lastAt },
+        ]);
       return new Map(entries);
     },
     counting: (store) => ({ flush: (batch) => flush(store, batch) }),

@@ -103,6 +103,20 @@ function effectOn(
   return effect;
 }
 
+/**
+ * What is left of differences that were kept under other rules, now that `inForce` are: what these silence for certain
+ * is gone.
+ */
+export function remaining(
+  causes: readonly SeenCause[],
+  inForce: readonly CompareRule[],
+): readonly SeenCause[] {
+  return causes.flatMap((cause) => {
+    const entries = cause.entries.filter((entry) => effectOn(entry, cause.route, inForce, []) !== 'all');
+    return entries.length === 0 ? [] : [{ ...cause, entries }];
+  });
+}
+
 export function placeOf({ template, kind, codes }: CauseEntry): Place {
   const status = codes === null ? null : Number(codes.split(' ')[0]);
   return { path: templatePath(template), kind, status };
@@ -204,9 +218,7 @@ export function reachOf({ action }: CompareRule, at: Path): readonly Path[] {
 function hasDrifted(route: string, template: string, causes: readonly SeenCause[]): boolean {
   const path = templatePath(template);
   return causes.some(
-    (cause) =>
-      cause.route === route &&
-      cause.entries.some((entry) => meet(driftOf(entry), path)),
+    (cause) => cause.route === route && cause.entries.some((entry) => meet(driftOf(entry), path)),
   );
 }
 

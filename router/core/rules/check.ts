@@ -9,12 +9,17 @@ import { collisions } from './order.ts';
  */
 export function checkRuleList(
   rules: readonly unknown[],
-  group: { readonly routes: readonly string[]; readonly today: string },
+  group: {
+    readonly routes: readonly string[];
+    readonly today: string;
+    /** Sound rules that are written before these. */
+    readonly before?: readonly CompareRule[];
+  },
 ): readonly RuleFault[] {
   const faults = [...checkRules(rules, group.today)];
   if (faults.length > 0) return faults;
   const sound = rules.filter(isRule);
-  return [...routeFaults(sound, group.routes), ...orderFaults(sound, group.today)];
+  return [...routeFaults(sound, group.routes), ...orderFaults(sound, group.before ?? [], group.today)];
 }
 
 /** What is without faults is one; says so to the types. */
@@ -32,10 +37,16 @@ function routeFaults(rules: readonly CompareRule[], known: readonly string[]): R
   );
 }
 
-function orderFaults(rules: readonly CompareRule[], today: string): RuleFault[] {
-  return collisions(rules, today).flatMap(({ of, by, kind }) => {
-    const text = `never applies: rules[${by}] (${describe(rules[by])}) comes first wherever it could`;
-    return kind === 'never' ? [{ path: `rules[${of}]`, text }] : [];
+function orderFaults(
+  rules: readonly CompareRule[],
+  before: readonly CompareRule[],
+  today: string,
+): RuleFault[] {
+  const all = [...before, ...rules];
+  return collisions(all, today).flatMap(({ of, by, kind }) => {
+    if (kind !== 'never' || of < before.length) return [];
+    const text = `never applies: ${describe(all[by])} comes first wherever it could`;
+    return [{ path: `rules[${of - before.length}]`, text }];
   });
 }
 

@@ -48,13 +48,20 @@ const SOON_DAYS = 14;
 const IDLE_DAYS = 30;
 const DAY_MS = 86_400_000;
 
-/** Of all rules of a group in their order. `now` in ms since 1970; `routes` are the group's. */
+interface RuleSurroundings {
+  /** Labels of the group's routes. */
+  readonly routes: readonly string[];
+  /** Wall time, ms since 1970, and its ISO date. */
+  readonly now: number;
+  readonly today: string;
+  readonly evidence: RuleEvidence;
+}
+
+/** Of all rules of a group, in their order. */
 export function findings(
   rules: readonly KnownRule[],
-  group: { readonly routes: readonly string[]; readonly now: number; readonly evidence: RuleEvidence },
+  { now, today, routes, evidence }: RuleSurroundings,
 ): readonly Finding[] {
-  const { now, routes, evidence } = group;
-  const today = new Date(now).toISOString().slice(0, 10);
   const inForce = rules.filter(({ rule }) => !isExpired(rule, today));
   return [
     ...rules.flatMap((known) => expiryOf(known, today)),

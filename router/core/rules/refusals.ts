@@ -4,14 +4,7 @@ import { RAISED } from '../compare/sink.ts';
 import { parseRulePath } from '../compare/trail.ts';
 import type { CauseEntry } from '../ports.ts';
 import type { CompareRule } from '../types.ts';
-import {
-  blastRadius,
-  driftOf,
-  placeOf,
-  type RuleEvidence,
-  reachOf,
-  type SeenCause,
-} from './blast-radius.ts';
+import { blastRadius, driftOf, placeOf, type RuleEvidence, reachOf, type SeenCause } from './blast-radius.ts';
 import { isSilencing, silencing } from './effect.ts';
 import { covers, type Path } from './path-language.ts';
 import { isForRoute } from './scope.ts';
@@ -67,8 +60,10 @@ function touchedBy(rule: CompareRule, causes: readonly SeenCause[]): readonly To
   );
 }
 
-function unownedRefusal({ owner, reason }: CompareRule): Refusal[] {
-  if (owner.trim() !== '' && reason.trim() !== '') return [];
+/** Nobody answers for the rule. It cannot be forced: somebody must be named all the same. */
+export function unownedRefusal({ owner, reason }: Readonly<Record<string, unknown>>): readonly Refusal[] {
+  const named = [owner, reason].every((text) => typeof text === 'string' && text.trim() !== '');
+  if (named) return [];
   return [{ code: 'UNOWNED', text: 'nobody answers for it: name an owner and a reason' }];
 }
 
@@ -77,7 +72,8 @@ const ROOTS: readonly Path[] = ['/exchange', '/status', '/body', '/headers', '/h
 );
 
 function rootRefusal({ action, path }: CompareRule, at: Path): Refusal[] {
-  const whole = (action === 'ignore' || action === 'ignore-value') && ROOTS.some((root) => covers([at], root));
+  const whole =
+    (action === 'ignore' || action === 'ignore-value') && ROOTS.some((root) => covers([at], root));
   const text = `${action} at ${path} hides a whole part of every answer; name the members that may differ`;
   return whole ? [{ code: 'ROOT', text }] : [];
 }

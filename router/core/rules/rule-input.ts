@@ -70,13 +70,6 @@ type Effect =
   /** Listed changes that are meant: [legacy, service]. */
   | { readonly action: 'equivalent'; readonly pairs: readonly (readonly [Scalar, Scalar])[] };
 
-type UrlPart =
-  | 'scheme'
-  | 'host'
-  | 'port'
-  | 'query-order'
-  | 'fragment'
-  | 'trailing-slash'
-  | `query:${string}`;
+type UrlPart = 'scheme' | 'host' | 'port' | 'query-order' | 'fragment' | 'trailing-slash' | `query:${string}`;
 
 export type RuleInput = Paperwork & Effect;

@@ -13,7 +13,9 @@ const PAPERWORK = ['owner', 'reason', 'ticket', 'expires'];
 
 /** What the rule does, whoever owns it and however long it lives. */
 export function meaningOf(rule: CompareRule): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(rule).filter(([name, value]) => value !== undefined && !PAPERWORK.includes(name));
+  const entries = Object.entries(rule).filter(
+    ([name, value]) => value !== undefined && !PAPERWORK.includes(name),
+  );
   return Object.fromEntries(entries);
 }
 

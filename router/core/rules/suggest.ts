@@ -12,8 +12,10 @@ export type Suggestion = Readonly<Record<string, unknown>> & {
 /** Null where no narrow rule exists (structure, status, no answer), or where a name of the path is not known. */
 export function suggestedRule({ template, kind, detail }: CauseEntry): Suggestion | null {
   // Paths of which a name is hidden read otherwise than they are written.
-  if (templatePath(template).some((segment, n) => segment.kind === 'one' && !isStar(template, n))) return null;
-  if (kind === 'value') return { path: template, ...(detail === null ? ANY_VALUE : (BY_DETAIL[detail] ?? ANY_VALUE)) };
+  if (templatePath(template).some((segment, n) => segment.kind === 'one' && !isStar(template, n)))
+    return null;
+  if (kind === 'value')
+    return { path: template, ...(detail === null ? ANY_VALUE : (BY_DETAIL[detail] ?? ANY_VALUE)) };
   if (kind === 'order') return { path: template, action: 'unordered' };
   return kind === 'extra' ? { path: template, action: 'allow-extra' } : null;
 }

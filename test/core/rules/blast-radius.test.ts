@@ -2,11 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Comparison } from '../../../router/core/compare/comparison.ts';
 import { signatureOf } from '../../../router/core/compare/signature.ts';
-import {
-  blastRadius,
-  type RuleEvidence,
-  type SeenCause,
-} from '../../../router/core/rules/blast-radius.ts';
+import { blastRadius, type RuleEvidence, type SeenCause } from '../../../router/core/rules/blast-radius.ts';
 import type { Captured } from '../../../router/core/types.ts';
 import { compared, json, type RuleText, ruleOf } from '../compare/answers.ts';
 import { cause, evidence } from './evidence.ts';
@@ -24,7 +20,11 @@ test('pairs turn only when everything that differs in them is silenced', () => {
     cause('b', 5, ['/body/rid value', '/body/price value']),
     cause('c', 3, ['/body/price value']),
   ]);
-  const { turned, silenced, compared: pairs } = preview([{ path: '/body/rid', action: 'ignore-value' }], seen);
+  const {
+    turned,
+    silenced,
+    compared: pairs,
+  } = preview([{ path: '/body/rid', action: 'ignore-value' }], seen);
   expect(pairs).toBe(1_000);
   expect(turned).toEqual({ atLeast: 7, atMost: 7 });
   expect(silenced).toEqual([
