@@ -28,6 +28,8 @@ interface Cause {
 export function addDiffs(program: Command): void {
   const diffs = program
     .command('diffs')
+    // An option behind `ignore` is that command's.
+    .enablePositionalOptions()
     .argument('<group>')
     .argument('[cause]', 'one cause with its redacted examples')
     .option('--data <folder>', 'data folder of the server')

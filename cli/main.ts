@@ -23,6 +23,7 @@ const program = new Command('fig')
   .helpOption('--help', 'print help')
   .helpCommand(false)
   .showSuggestionAfterError()
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'fig: ')) });
 
