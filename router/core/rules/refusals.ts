@@ -136,7 +136,7 @@ function structuralRefusal({ action, path }: CompareRule, touched: readonly Touc
 /** The narrower actions that silence all of it together, or null when only `ignore` does. */
 function enough(entries: readonly CauseEntry[]): string | null {
   const narrower = new Set(entries.map(({ kind }) => NARROWER[kind] ?? null));
-  return narrower.has(null) ? null : [...narrower].join(' and ');
+  return narrower.has(null) || narrower.size === 0 ? null : [...narrower].join(' and ');
 }
 
 const NARROWER: Readonly<Partial<Record<Kind, string>>> = {
