@@ -82,18 +82,20 @@ export function createRules(deps: RulesDeps): Rules {
 
   function knownRules(group: Group): readonly KnownRule[] {
     const added = addedTo(group.name);
-    const silenced = hits.of(group.name);
+    const counted = hits.of(group.name);
+    const silenced = hits.silenced(group.name);
     const configured = group.rules.length - added.length;
     return group.rules.map((rule, index) => {
       const one = added[index - configured];
       const source = one === undefined ? 'config' : 'added';
       const since = one === undefined ? clock.wall() : Date.parse(one.at);
-      const known: Hits = silenced.get(ruleText(rule)) ?? { ...NO_HITS, since };
+      const known: Hits = counted.get(ruleText(rule)) ?? { ...NO_HITS, since };
       return {
         name: one?.id ?? `rules[${index}]`,
         rule,
         source,
         forced: one?.forced ?? null,
+        silenced: silenced.get(ruleText(rule)) ?? [],
         // One that was taken back and added again has had no chance in between.
         hits: one === undefined ? known : { ...known, since: Math.max(since, known.since) },
       };
@@ -114,7 +116,7 @@ export function createRules(deps: RulesDeps): Rules {
   }
 
   function rowOf(known: KnownRule, added: readonly AddedRule[]): RuleRow {
-    const { name, source, rule, forced, hits: silenced } = known;
+    const { name, source, rule, forced, hits: counted } = known;
     const one = added.find(({ id }) => id === name);
     return {
       name,
@@ -122,8 +124,8 @@ export function createRules(deps: RulesDeps): Rules {
       rule,
       added: one === undefined ? null : { by: one.by, at: one.at },
       forced,
-      hits: silenced.count,
-      lastHitAt: silenced.lastAt === null ? null : new Date(silenced.lastAt).toISOString(),
+      hits: counted.count,
+      lastHitAt: counted.lastAt === null ? null : new Date(counted.lastAt).toISOString(),
       inForce: !isExpired(rule, today()),
     };
   }

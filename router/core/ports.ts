@@ -238,6 +238,14 @@ export interface RuleHitsDelta {
   /** What the rule does, as `ruleText` says it. */
   readonly rule: string;
   readonly count: number;
+  readonly places: readonly SilencedDelta[];
+}
+
+/** Pairs of a route in which a rule silenced this. */
+export interface SilencedDelta {
+  readonly route: string;
+  readonly entry: CauseEntry;
+  readonly count: number;
 }
 
 /** How often rules silenced a difference; bounded. */
@@ -245,6 +253,8 @@ export interface RuleHits {
   /** These rules (as `ruleText`) are in force; the first time counts. Throws when the disk does not take it. */
   met(group: string, rules: readonly string[], at: number): void;
   of(group: string): ReadonlyMap<string, Hits>;
+  /** What each rule silenced lately. */
+  silenced(group: string): ReadonlyMap<string, readonly SilencedDelta[]>;
 }
 
 export interface ComparisonBatch {

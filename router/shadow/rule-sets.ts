@@ -1,7 +1,7 @@
 /** The rules of groups as evidence knows them: a digest of what is in force, and how often each rule silenced something. */
 import { createHash } from 'node:crypto';
 import { ruleSetText } from '../core/evidence/key.ts';
-import type { ComparisonStore, RuleHitsDelta } from '../core/ports.ts';
+import type { CauseEntry, ComparisonStore, RuleHitsDelta, SilencedDelta } from '../core/ports.ts';
 import { ruleText } from '../core/rules/scope.ts';
 import type { CompareRule } from '../core/types.ts';
 import type { Judged } from './judge.ts';
@@ -10,18 +10,31 @@ export interface RuleSets {
   /** Of the rules in force on that day (ISO date): who owns them and why does not count, what they do does. 16 hex digits. */
   digest(rules: readonly CompareRule[], today: string): string;
   /** `judged` was judged by these rules. */
-  count(group: string, rules: readonly CompareRule[], judged: Judged): void;
+  count(at: CountedAt, rules: readonly CompareRule[], judged: Judged): void;
   /** The store with the hits in every batch; what it does not take is given to it again. */
   counting(store: Pick<ComparisonStore, 'flush'>): Pick<ComparisonStore, 'flush'>;
 }
 
-/** Rules whose hits wait for the store; a store that is away for long must not make this grow. */
+export interface CountedAt {
+  readonly group: string;
+  readonly route: string;
+}
+
+interface Waiting {
+  readonly group: string;
+  readonly rule: string;
+  count: number;
+  readonly places: Map<string, SilencedDelta>;
+}
+
+/** Rules, and places of all of them, whose hits wait for the store; a store that is away for long must not make this grow. */
 const WAITING_MAX = 10_000;
 
 export function createRuleSets(): RuleSets {
   const digests = new WeakMap<readonly CompareRule[], { readonly today: string; readonly digest: string }>();
   const texts = new WeakMap<CompareRule, string>();
-  const hits = new Map<string, RuleHitsDelta>();
+  const hits = new Map<string, Waiting>();
+  let places = 0;
 
   function textOf(rule: CompareRule): string {
     let text = texts.get(rule);
@@ -32,6 +45,26 @@ export function createRuleSets(): RuleSets {
     return text;
   }
 
+  function waitingFor(group: string, rule: CompareRule | undefined): Waiting | null {
+    if (rule === undefined) return null;
+    const text = textOf(rule);
+    const name = `${group}\n${text}`;
+    let waiting = hits.get(name) ?? null;
+    if (waiting === null && hits.size < WAITING_MAX) {
+      waiting = { group, rule: text, count: 0, places: new Map() };
+      hits.set(name, waiting);
+    }
+    return waiting;
+  }
+
+  function addPlace(waiting: Waiting, route: string, entry: CauseEntry): void {
+    const name = `${route}\n${entry.template}\n${entry.kind}\n${entry.detail}\n${entry.codes}`;
+    const before = waiting.places.get(name);
+    if (before === undefined && places >= WAITING_MAX) return;
+    if (before === undefined) places += 1;
+    waiting.places.set(name, { route, entry, count: (before?.count ?? 0) + 1 });
+  }
+
   return {
     digest(rules, today) {
       const known = digests.get(rules);
@@ -40,22 +73,25 @@ export function createRuleSets(): RuleSets {
       digests.set(rules, { today, digest });
       return digest;
     },
-    count(group, rules, judged) {
+    count({ group, route }, rules, judged) {
       if (judged.outcome === 'skipped') return;
       for (const [index, count] of judged.silencedBy) {
-        const rule = rules[index];
-        if (rule === undefined) continue;
-        const text = textOf(rule);
-        const name = `${group}\n${text}`;
-        const before = hits.get(name);
-        if (before === undefined && hits.size >= WAITING_MAX) continue;
-        hits.set(name, { group, rule: text, count: (before?.count ?? 0) + count });
+        const waiting = waitingFor(group, rules[index]);
+        if (waiting !== null) waiting.count += count;
+      }
+      for (const { rule: index, ...entry } of judged.silenced ?? []) {
+        const waiting = waitingFor(group, rules[index]);
+        if (waiting !== null) addPlace(waiting, route, entry);
       }
     },
     counting: (store) => ({
       flush(batch) {
-        store.flush({ ...batch, hits: [...hits.values()] });
+        const deltas = [...hits.values()].map(
+          (waiting): RuleHitsDelta => ({ ...waiting, places: [...waiting.places.values()] }),
+        );
+        store.flush({ ...batch, hits: deltas });
         hits.clear();
+        places = 0;
       },
     }),
   };

@@ -189,7 +189,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
 
   function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
     recorder.settled(keyOf(job, replayed), judged);
-    ruleSets.count(job.group.name, job.group.rules, judged);
+    ruleSets.count({ group: job.group.name, route: job.route.label }, job.group.rules, judged);
     const reason = judged.outcome === 'skipped' ? judged.reason : null;
     if (replayed === null) deps.meter.eligible(job.group.name, reason);
     else deps.meter.compared(job.group.name, judged.outcome, reason);

@@ -259,7 +259,7 @@ test('a rule that has ended is said, and 14 days before; without hits for 30 day
   expect(said()).toEqual([]);
   it.clock.advance(31 * DAY_MS);
   expect(said()).toEqual(['NO_HITS']);
-  const hit = { group: 'orders', rule: ruleText({ ...RULE, expires: '' }), count: 1 };
+  const hit = { group: 'orders', rule: ruleText({ ...RULE, expires: '' }), count: 1, places: [] };
   it.store.flush({ at: it.clock.wall(), counts: [], causes: [], hits: [hit] });
   it.clock.advance(FRESH_MS);
   expect(said()).toEqual([]);

@@ -7,6 +7,8 @@ import { ruleOf } from '../core/compare/answers.ts';
 const TODAY = '2026-11-24';
 const RULE = ruleOf({ path: '/body/a', action: 'ignore-value', expires: '2026-11-30' });
 const OTHER = ruleOf({ path: '/body/b', action: 'ignore-value' });
+const AT = { group: 'catalog', route: 'GET /x' };
+const ENTRY = { template: '/body/a', kind: 'value', severity: 'medium', detail: null, codes: null } as const;
 const EMPTY: ComparisonBatch = { at: 1, counts: [], causes: [] };
 
 test('the digest of rules follows what they do, not who owns them', () => {
@@ -35,12 +37,27 @@ test('hits of a rule are added up, and given again to a store that did not take 
       taken.push(batch);
     },
   });
-  sets.count('catalog', [RULE, OTHER], { outcome: 'ignored', silencedBy: [[0, 2]] });
+  sets.count(AT, [RULE, OTHER], {
+    outcome: 'ignored',
+    silencedBy: [[0, 2]],
+    silenced: [{ rule: 0, ...ENTRY }],
+  });
   expect(() => store.flush(EMPTY)).toThrow('full');
-  sets.count('catalog', [RULE, OTHER], { outcome: 'ignored', silencedBy: [[0, 1]] });
+  sets.count(AT, [RULE, OTHER], {
+    outcome: 'ignored',
+    silencedBy: [[0, 1]],
+    silenced: [{ rule: 0, ...ENTRY }],
+  });
   broken = false;
   store.flush(EMPTY);
   store.flush(EMPTY);
-  const hits = [{ group: 'catalog', rule: ruleText(RULE), count: 3 }];
+  const hits = [
+    {
+      group: 'catalog',
+      rule: ruleText(RULE),
+      count: 3,
+      places: [{ route: 'GET /x', entry: ENTRY, count: 2 }],
+    },
+  ];
   expect(taken.map((batch) => batch.hits)).toEqual([hits, []]);
 });

@@ -1,7 +1,8 @@
 /** What somebody should know of rules in force, beside every verdict they touch. */
 import { dayOf } from '../compare/rules.ts';
+import type { SilencedDelta } from '../ports.ts';
 import type { CompareRule } from '../types.ts';
-import type { RuleEvidence } from './blast-radius.ts';
+import type { RuleEvidence, SeenCause } from './blast-radius.ts';
 import { describe } from './check.ts';
 import { collisions } from './order.ts';
 import { PAIRS_MIN, pairsOf, type RefusalCode, refusals } from './refusals.ts';
@@ -42,6 +43,8 @@ export interface KnownRule {
   readonly source: 'config' | 'added';
   readonly forced: Forced | null;
   readonly hits: Hits;
+  /** What it silenced lately. */
+  readonly silenced: readonly SilencedDelta[];
 }
 
 const SOON_DAYS = 14;
@@ -124,9 +127,8 @@ function checksOf(inForce: readonly KnownRule[], evidence: RuleEvidence): Findin
   const unchecked = config.filter(({ rule }) => pairsOf(rule, evidence) < PAIRS_MIN);
   const found = config
     .filter((known) => !unchecked.includes(known))
-    .flatMap(({ name, rule, hits }): Finding[] =>
-      refusals(rule, evidence)
-        // What a rule in force silences is in no cause any more, but in its hits.
+    .flatMap(({ name, rule, hits, silenced }): Finding[] =>
+      refusals(rule, { ...evidence, causes: [...evidence.causes, ...causesIn(silenced)] })
         .filter(({ code }) => code !== 'NEVER_DRIFTED' || hits.count === 0)
         .map(({ code, text }) => ({ code, rule: name, text: `${describe(rule)}: ${text}` })),
     );
@@ -134,6 +136,17 @@ function checksOf(inForce: readonly KnownRule[], evidence: RuleEvidence): Findin
   if (unchecked.length === 0 || !seen) return found;
   const text = `${unchecked.length} of the rules are not checked yet: under ${PAIRS_MIN} pairs were compared where they apply`;
   return [...found, { code: 'UNCHECKED', rule: null, text }];
+}
+
+/** What a rule in force silences is in no cause any more, but in what it silenced. */
+function causesIn(silenced: readonly SilencedDelta[]): readonly SeenCause[] {
+  return silenced.map(({ route, entry, count }) => ({
+    id: '',
+    route,
+    entries: [entry],
+    count,
+    triage: 'new',
+  }));
 }
 
 /** One line. */

@@ -14,6 +14,7 @@ function known(rule: RuleText, more: Partial<KnownRule> = {}): KnownRule {
     rule: ruleOf({ expires: '2027-01-31', ...rule }),
     source: 'config',
     forced: null,
+    silenced: [],
     hits,
     ...more,
   };
@@ -54,6 +55,15 @@ describe('a rule of the configuration', () => {
   ])('%s', (_what, rule, expected) => {
     expect(codes([rule])).toEqual(expected);
   });
+});
+
+test('what it silences is held against it, although no cause shows it any more', () => {
+  const [{ entries } = cause('', 1, [])] = [cause('', 1, ['/body/rid/a value', '/body/rid/b missing'])];
+  const silenced = entries.map((entry) => ({ route: ROUTE, entry, count: 3 }));
+  expect(codes([known({ path: '/body/rid', action: 'ignore-value' }, { silenced })], evidence([]))).toEqual([
+    'OVER_BROAD rules[0]',
+    'STRUCTURAL rules[0]',
+  ]);
 });
 
 test('an added rule has passed the check, or was forced past it, which is shown', () => {
