@@ -26,7 +26,7 @@ export function rulesTable(rows: readonly RuleRow[], now: string): string {
 }
 
 /** `number /body/total abs=0.01 for GET /x` */
-export function ruleText(rule: CompareRule): string {
+function ruleText(rule: CompareRule): string {
   const parameters = Object.entries(rule)
     .filter(([name]) => !PAPERWORK.includes(name))
     .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);

@@ -201,3 +201,21 @@ test('fig up and fig status warn of a rule that has ended', { timeout: 30_000 },
   for (const command of [['status'], ['status', 'orders'], ['diffs', 'orders'], ['rules', 'list', 'orders']])
     expect((await fig([...command, ...data])).stdout).toContain(found);
 });
+
+test('a rule of the configuration that hides more than it needs is said beside the verdict', {
+  timeout: 30_000,
+}, async () => {
+  const rule = { path: '/body/rid', action: 'ignore', owner: 'team', reason: 'x', expires: soon() };
+  const folder = await folderWith({}, [rule]);
+  const running = await shadowed(folder);
+  await compare(running, folder, 'ignored', 50);
+  const api = adminClient(running.admin, join(folder, 'data'));
+  const status = await api.until(({ groups }) => groups[0]?.findings[0]?.code === 'STRUCTURAL');
+  expect(status.groups[0]?.findings).toEqual([
+    {
+      code: 'STRUCTURAL',
+      rule: 'rules[0]',
+      text: 'ignore /body/rid: ignore at /body/rid also hides that it is missing; for what differs ignore-value or a typed action would do',
+    },
+  ]);
+});

@@ -199,7 +199,7 @@ function coverage(
   return { untouched: [...templates].sort(), leaves: { covered: matched.length, known: here.length } };
 }
 
-export function matches(
+function matches(
   rule: CompareRule,
   { route, template }: { readonly route: string; readonly template: string },
 ): boolean {

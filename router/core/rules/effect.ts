@@ -131,6 +131,6 @@ export function better(a: Silencing, b: Silencing): Silencing {
   return a === 'some' || b === 'some' ? 'some' : 'none';
 }
 
-export function atMostSome(relation: Silencing): Silencing {
+function atMostSome(relation: Silencing): Silencing {
   return relation === 'none' ? 'none' : 'some';
 }

@@ -58,7 +58,7 @@ describe('a rule of the configuration', () => {
 });
 
 test('what it silences is held against it, although no cause shows it any more', () => {
-  const [{ entries } = cause('', 1, [])] = [cause('', 1, ['/body/rid/a value', '/body/rid/b missing'])];
+  const { entries } = cause('', 1, ['/body/rid/a value', '/body/rid/b missing']);
   const silenced = entries.map((entry) => ({ route: ROUTE, entry, count: 3 }));
   expect(codes([known({ path: '/body/rid', action: 'ignore-value' }, { silenced })], evidence([]))).toEqual([
     'OVER_BROAD rules[0]',
