@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
 import type { Comparisons } from '../router/control/api.ts';
 import type { StoredCause } from '../router/core/ports.ts';
+import type { Finding } from '../router/core/rules/findings.ts';
 import { connect, dataFolder } from './client.ts';
+import { addDiffsIgnore } from './diffs-ignore.ts';
+import { findingLines } from './rule-text.ts';
 import { age, count, print, table } from './ui.ts';
 
 interface DiffsOptions {
@@ -13,6 +16,7 @@ interface Diffs {
   readonly group: string;
   readonly comparisons: Comparisons;
   readonly causes: readonly StoredCause[];
+  readonly findings: readonly Finding[];
 }
 
 interface Cause {
@@ -22,8 +26,10 @@ interface Cause {
 }
 
 export function addDiffs(program: Command): void {
-  program
+  const diffs = program
     .command('diffs')
+    // An option behind `ignore` is that command's.
+    .enablePositionalOptions()
     .argument('<group>')
     .argument('[cause]', 'one cause with its redacted examples')
     .option('--data <folder>', 'data folder of the server')
@@ -40,9 +46,10 @@ export function addDiffs(program: Command): void {
         print(options.json ? JSON.stringify(reply) : reply.data.rows.map(causeText).join('\n\n'));
       }
     });
+  addDiffsIgnore(diffs);
 }
 
-function diffsText({ group, comparisons, causes }: Diffs, now: string): string {
+function diffsText({ group, comparisons, causes, findings }: Diffs, now: string): string {
   const current = causes.filter((cause) => !cause.stale);
   const stale = causes.length - current.length;
   const rows = current.map((cause) => [
@@ -64,6 +71,7 @@ function diffsText({ group, comparisons, causes }: Diffs, now: string): string {
   if (skipped.length > 0)
     lines.push(`skipped: ${skipped.map(([reason, n]) => `${count(n)} ${reason}`).join(', ')}`);
   if (stale > 0) lines.push(`${count(stale)} causes of earlier builds or rules are kept but no longer count`);
+  lines.push(...findingLines(findings));
   const first = current[0];
   if (first !== undefined) lines.push(`next  fig diffs ${group} ${first.id}`);
   return lines.join('\n');

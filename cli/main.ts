@@ -9,6 +9,7 @@ import { addKill } from './kill.ts';
 import { addProxy } from './proxy.ts';
 import { addReload } from './reload.ts';
 import { addRollback } from './rollback.ts';
+import { addRules } from './rules.ts';
 import { addShadow } from './shadow.ts';
 import { addShift } from './shift.ts';
 import { addStage } from './stage.ts';
@@ -23,6 +24,7 @@ const program = new Command('fig')
   .helpOption('--help', 'print help')
   .helpCommand(false)
   .showSuggestionAfterError()
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'fig: ')) });
 
@@ -33,6 +35,7 @@ for (const add of [
   addShadow,
   addDiffs,
   addCompare,
+  addRules,
   addShift,
   addStage,
   addRollback,

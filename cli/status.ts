@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { Comparisons, Envelope, GroupStatus, StatusData } from '../router/control/api.ts';
 import { type Client, connect, dataFolder } from './client.ts';
 import { CommandFailure, EXIT } from './exit.ts';
+import { findingLines } from './rule-text.ts';
 import { age, bar, count, duration, percent, print, table } from './ui.ts';
 
 interface StatusOptions {
@@ -81,7 +82,18 @@ function render(reply: Envelope<StatusData>, group: string | undefined): string 
     comparedText(g.comparisons),
     g.waiting[0] ?? g.next ?? '',
   ]);
-  return head + table([['GROUP', 'STAGE', 'SHARE', '', 'COMPARED', 'WAITING OR NEXT'], ...rows]);
+  const overview = table([['GROUP', 'STAGE', 'SHARE', '', 'COMPARED', 'WAITING OR NEXT'], ...rows]);
+  return `${head}${overview}${findingsText(data.groups)}`;
+}
+
+/** Beside the numbers that the rules have made; empty where there is nothing to say. */
+function findingsText(groups: readonly GroupStatus[]): string {
+  const found = groups.filter(({ findings }) => findings.length > 0);
+  const lines = found.map(({ group, findings }) => {
+    const more = findings.length > 1 ? ` (and ${count(findings.length - 1)} more: fig status ${group})` : '';
+    return `\nrules of ${group}: ${findingLines(findings)[0]}${more}`;
+  });
+  return lines.join('');
 }
 
 function flagLine({ flags, snapshot, traffic }: StatusData): string {
@@ -144,6 +156,7 @@ function full(g: GroupStatus, now: string): string {
   ]);
   const skipped = skippedText(comparisons);
   if (skipped !== '') rows.push(['skipped', skipped]);
+  for (const line of findingLines(g.findings)) rows.push(['rules', line]);
   rows.push(['waiting', g.waiting.length === 0 ? 'nothing' : g.waiting.join('; ')]);
   rows.push(['next', g.next ?? '-'], ['back', g.back ?? '-']);
   return table(rows);

@@ -15,10 +15,12 @@ import { createFlags } from './control/flags.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
 import { createRouting } from './control/routing.ts';
+import { createRules } from './control/rules.ts';
 import { effectiveShare, groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
 import { meteredFor } from './core/metering.ts';
 import type { Ledger, Log } from './core/ports.ts';
+import { findingText } from './core/rules/findings.ts';
 import { buildSnapshot, type RoutingPlan } from './core/snapshot.ts';
 import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './data-folder.ts';
 import { keyOf } from './data-plane.ts';
@@ -30,11 +32,13 @@ import { watchLoop } from './loop.ts';
 import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
+import { selectorFaults } from './shadow/selectors.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
 import { openDatabase } from './store/open.ts';
+import { createRuleHits } from './store/rules.ts';
 
 export interface Running {
   /** `http://127.0.0.1:8080` */
@@ -42,6 +46,8 @@ export interface Running {
   readonly admin: string | null;
   /** The embedded flag server, or null. */
   readonly flags: string | null;
+  /** What somebody should know of what was started, in sentences. */
+  readonly warnings: readonly string[];
   /** Reads the configuration again, or without one the TLS files: all of it is in force, or none. Never rejects. */
   reload(): Promise<ReloadResult>;
   /** Answers what is in flight, writes what is counted, lets go of every file, port and process. */
@@ -99,7 +105,7 @@ export async function startProxy(
       log,
     });
     log.info('started', { traffic, workers: settings.workers });
-    return { traffic, admin: null, flags: null, reload, stop: life.stop };
+    return { traffic, admin: null, flags: null, warnings: [], reload, stop: life.stop };
   } catch (error) {
     await life.closeAll();
     throw error;
@@ -135,6 +141,7 @@ async function assemble(
   const traffic = createTraffic({ groups, clock });
   let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
+  const ruleHits = createRuleHits(db);
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
   const workersFile = join(data, 'workers.json');
   const killFile = join(data, 'fig.kill');
@@ -142,7 +149,14 @@ async function assemble(
   const planes = await createPlanes({
     settings,
     snapshot: routing.get(),
-    control: { reader, digestKey, comparisons, killFile, workersFile, leftovers },
+    control: {
+      reader,
+      digestKey,
+      comparisons: ruleHits.counting(comparisons),
+      killFile,
+      workersFile,
+      leftovers,
+    },
     onCounts(counts) {
       traffic.add(counts.traffic);
       // Counts of groups and routes that are gone have no place any more.
@@ -150,8 +164,20 @@ async function assemble(
     },
     log,
   });
+  const rules = createRules({
+    ledger,
+    routing,
+    store: comparisons,
+    hits: ruleHits,
+    selectorFaults,
+    planes,
+    clock,
+    log,
+  });
+  rules.took(routing.get());
   routing.onSwap((snapshot) => {
     planes.swap(snapshot);
+    rules.took(snapshot);
     metered = meteredFor(snapshot, metered);
   });
   const loop = watchLoop(clock);
@@ -208,6 +234,7 @@ async function assemble(
       reader,
       traffic,
       comparisons: (g: string) => compared(comparisons, g),
+      findings: rules.findings,
       trouble: converge.trouble,
     };
     return group === undefined ? [] : [groupStatus(group, deps)];
@@ -277,7 +304,12 @@ async function assemble(
     causes(group) {
       planes.flush();
       return groups().includes(group)
-        ? { group, comparisons: compared(comparisons, group), causes: comparisons.causes(group) }
+        ? {
+            group,
+            comparisons: compared(comparisons, group),
+            causes: comparisons.causes(group),
+            findings: rules.findings(group),
+          }
         : null;
     },
     cause(group, id) {
@@ -299,6 +331,7 @@ async function assemble(
       },
       log,
     }),
+    rules,
     release: (group) => removeFromKillFile(killFile, group, groups()),
     reload,
     metrics() {
@@ -338,7 +371,15 @@ async function assemble(
     workers: settings.workers,
     revision: routing.get().revision,
   });
-  return { traffic: trafficUrl, admin: adminUrl, flags: flagServer === null ? null : flagsUrl, reload };
+  return {
+    traffic: trafficUrl,
+    admin: adminUrl,
+    flags: flagServer === null ? null : flagsUrl,
+    warnings: groups().flatMap((group) =>
+      rules.findings(group).map((finding) => `${group}: ${findingText(finding)}`),
+    ),
+    reload,
+  };
 }
 
 /** Refuses a configuration that loses a group, and enters new ones into the ledger. */

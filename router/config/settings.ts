@@ -2,8 +2,8 @@
 import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { checkRules } from '../core/compare/rules.ts';
 import { parsePattern, routeShape } from '../core/match.ts';
+import { checkRuleList } from '../core/rules/check.ts';
 import { type GroupPlan, PLAIN_TARGET, type RoutingPlan } from '../core/snapshot.ts';
 import type { GroupForwarding, Pairs, Route, Target, UnitSource } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
@@ -238,7 +238,8 @@ function toGroup(
   }
   const routes = input.routes.flatMap((route, i) => toRoute(name, route, `${path}.routes[${i}]`, faults));
   const rules = input.compare.rules;
-  for (const fault of [...checkRules(rules, today), ...selectorFaults(rules)]) {
+  const labels = routes.map(({ label }) => label);
+  for (const fault of [...checkRuleList(rules, { routes: labels, today }), ...selectorFaults(rules)]) {
     faults.push({ path: `${path}.compare.${fault.path}`, text: fault.text, hint: null });
   }
   const unit: UnitSource[] = input.unit.map((s) => ('header' in s ? { header: s.header.toLowerCase() } : s));

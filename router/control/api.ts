@@ -10,7 +10,11 @@ import type {
   FlagShown,
 } from '../core/flags.ts';
 import type { Applied, FlagShare, FlagStatus, WorkerState } from '../core/ports.ts';
-import type { SkipReason, Stage, Stop } from '../core/types.ts';
+import type { BlastRadius } from '../core/rules/blast-radius.ts';
+import type { Finding } from '../core/rules/findings.ts';
+import type { Refusal } from '../core/rules/refusals.ts';
+import type { Forced } from '../core/rules/stored.ts';
+import type { CompareRule, SkipReason, Stage, Stop } from '../core/types.ts';
 
 export interface Envelope<T> {
   /** `fig.status/1` */
@@ -75,6 +79,8 @@ export interface GroupStatus {
     readonly unsafeByService: number;
   };
   readonly comparisons: Comparisons;
+  /** What somebody should know of the rules that these comparisons were made by. */
+  readonly findings: readonly Finding[];
   /** Why nothing moves, in sentences; empty when nothing is waited for. */
   readonly waiting: readonly string[];
   /** The command that moves the group on, and the one that takes it back. */
@@ -103,6 +109,74 @@ export interface ShareStatus {
     readonly upper: number;
     readonly units: number;
   } | null;
+}
+
+/** A comparison rule of a group. */
+export interface RuleRow {
+  /** `r3`, or `rules[2]` for one of the configuration. */
+  readonly name: string;
+  readonly source: 'config' | 'added';
+  readonly rule: CompareRule;
+  /** Who added it and when (RFC 3339); null for one of the configuration. */
+  readonly added: { readonly by: string; readonly at: string } | null;
+  readonly forced: Forced | null;
+  /** Differences it silenced, and when the last one (RFC 3339). */
+  readonly hits: number;
+  readonly lastHitAt: string | null;
+  /** It applies today. */
+  readonly inForce: boolean;
+}
+
+export interface RulesData {
+  readonly group: string;
+  readonly rules: readonly RuleRow[];
+  readonly findings: readonly Finding[];
+}
+
+export interface Force {
+  readonly reason: string;
+  /** The second person: neither who asks nor an owner. */
+  readonly second: string;
+}
+
+/** Rules as in the configuration, or those that would silence a cause. */
+export type AddRulesBody = { readonly preview?: boolean | undefined; readonly force?: Force | undefined } & (
+  | { readonly rules: readonly Readonly<Record<string, unknown>>[] }
+  | { readonly cause: CauseRule }
+);
+
+export interface CauseRule {
+  readonly id: string;
+  /** Instead of the narrowest one that is known for each difference. */
+  readonly action?: string | undefined;
+  readonly owner: string;
+  readonly reason: string;
+  readonly expires: string;
+  readonly ticket?: string | undefined;
+}
+
+export interface RuleRefusal extends Refusal {
+  /** Position in what was asked for. */
+  readonly rule: number;
+}
+
+/** What became of rules that were asked for. */
+export interface AddedRulesData {
+  readonly group: string;
+  /** False: a preview, nothing was changed. */
+  readonly saved: boolean;
+  readonly rules: readonly { readonly name: string | null; readonly rule: CompareRule }[];
+  readonly preview: BlastRadius;
+  /** What speaks against them; of saved ones, what was forced past. */
+  readonly refusals: readonly RuleRefusal[];
+  /** Of a saved rule: the snapshot that has it, and the data planes that have the snapshot in force. */
+  readonly inForce: { readonly snapshot: number; readonly planes: Applied } | null;
+}
+
+export interface RemovedRuleData {
+  readonly group: string;
+  readonly name: string;
+  readonly inForce: { readonly snapshot: number; readonly planes: Applied };
 }
 
 export interface Comparisons {

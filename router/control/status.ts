@@ -2,6 +2,7 @@ import { assertNever } from '../core/assert.ts';
 import type { FlagName, Override } from '../core/events.ts';
 import type { FlagReader, FlagShare, Ledger } from '../core/ports.ts';
 import type { GroupState } from '../core/rollout.ts';
+import type { Finding } from '../core/rules/findings.ts';
 import type { Group, Stage } from '../core/types.ts';
 import type { Comparisons, GroupStatus, ShareStatus, SideTraffic } from './api.ts';
 import { type ArmCounts, type GroupTraffic, measuredShare, type Traffic } from './traffic.ts';
@@ -11,6 +12,7 @@ export interface StatusDeps {
   readonly reader: Pick<FlagReader, 'intent' | 'status'>;
   readonly traffic: Traffic;
   comparisons(group: string): Comparisons;
+  findings(group: string): readonly Finding[];
   trouble(group: string): string | null;
 }
 
@@ -47,6 +49,7 @@ export function groupStatus(group: Group, deps: StatusDeps): GroupStatus {
       unsafeByService: traffic.unsafeByService,
     },
     comparisons,
+    findings: deps.findings(group.name),
     waiting,
     next: nextCommand(group, share.asked, comparisons),
     back: backCommand(group, share.asked),

@@ -14,6 +14,7 @@ import type {
 } from './flags.ts';
 import type { Outcome } from './outcome.ts';
 import type { LedgerState } from './rollout.ts';
+import type { Hits } from './rules/findings.ts';
 import type {
   Captured,
   FlagIntent,
@@ -231,11 +232,38 @@ export interface CauseDelta extends EvidenceKey {
   readonly examples: readonly string[];
 }
 
+/** A rule that silenced differences. */
+export interface RuleHitsDelta {
+  readonly group: string;
+  /** What the rule does, as `ruleText` says it. */
+  readonly rule: string;
+  readonly count: number;
+  readonly places: readonly SilencedDelta[];
+}
+
+/** Pairs of a route in which a rule silenced this. */
+export interface SilencedDelta {
+  readonly route: string;
+  readonly entry: CauseEntry;
+  readonly count: number;
+}
+
+/** How often rules silenced a difference; bounded. */
+export interface RuleHits {
+  /** These rules (as `ruleText`) are in force; the first time counts. Throws when the disk does not take it. */
+  met(group: string, rules: readonly string[], at: number): void;
+  of(group: string): ReadonlyMap<string, Hits>;
+  /** What each rule silenced lately. */
+  silenced(group: string): ReadonlyMap<string, readonly SilencedDelta[]>;
+}
+
 export interface ComparisonBatch {
   /** Wall time of the flush, ms since 1970. */
   readonly at: number;
   readonly counts: readonly ComparisonCount[];
   readonly causes: readonly CauseDelta[];
+  /** Absent: nothing was silenced. */
+  readonly hits?: readonly RuleHitsDelta[];
 }
 
 /** `stale`: of another build of the service than the one seen last; kept, but no longer evidence. */

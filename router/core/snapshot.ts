@@ -59,7 +59,10 @@ export function buildSnapshot(
   const groups = new Map<string, Group>();
   for (const group of plan.groups) {
     const recorded = state.groups.get(group.name);
-    groups.set(group.name, { ...group, ...routing(group.name, recorded, stops.get(group.name) ?? null) });
+    // Those of the configuration come first: of two that decide about one value they win.
+    const rules = [...group.rules, ...(recorded?.rules ?? []).map(({ rule }) => rule)];
+    const routed = routing(group.name, recorded, stops.get(group.name) ?? null);
+    groups.set(group.name, { ...group, rules, ...routed });
   }
   return { revision, legacy: plan.legacy, groups, table: buildTable(plan.groups.flatMap((g) => g.routes)) };
 }

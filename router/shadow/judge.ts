@@ -15,16 +15,27 @@ import { createRedactor, type Redactor } from './redact.ts';
 /** All that leaves the comparer. */
 export type Judged =
   | { readonly outcome: 'skipped'; readonly reason: SkipReason }
-  | { readonly outcome: 'same' | 'ignored'; readonly silencedBy: readonly (readonly [number, number])[] }
-  | {
+  | ({ readonly outcome: 'same' | 'ignored' } & Silenced)
+  | ({
       readonly outcome: 'different';
-      readonly silencedBy: readonly (readonly [number, number])[];
       /** 16 hex digits of the signature. */
       readonly id: string;
       readonly entries: readonly CauseEntry[];
       /** Redacted JSON text. */
       readonly example: string;
-    };
+    } & Silenced);
+
+interface Silenced {
+  /** Rule index to the number of differences it silenced. */
+  readonly silencedBy: readonly (readonly [number, number])[];
+  /** What they were, each kind and place once; absent where there were none. */
+  readonly silenced?: readonly SilencedEntry[];
+}
+
+export interface SilencedEntry extends CauseEntry {
+  /** Index of the rule. */
+  readonly rule: number;
+}
 
 export interface JudgeOptions {
   readonly key: Uint8Array;
@@ -32,6 +43,7 @@ export interface JudgeOptions {
 }
 
 const EXAMPLE_BYTES_MAX = 8192;
+const SILENCED_MAX = 32;
 const GROUPS_MAX = 256;
 const RULE_SETS_MAX = 1024;
 
@@ -97,14 +109,29 @@ function judged(
   template: (trail: Trail) => string,
 ): Judged {
   if (comparison.outcome === 'skipped') return comparison;
-  const silencedBy = [...comparison.silencedBy];
+  const quiet = silencedOf(comparison, template);
   const signature = signatureOf(comparison.differences, ({ trail }) => template(trail));
   if (comparison.outcome !== 'different' || signature === null) {
-    return { outcome: comparison.outcome === 'same' ? 'same' : 'ignored', silencedBy };
+    return { outcome: comparison.outcome === 'same' ? 'same' : 'ignored', ...quiet };
   }
   const id = hash('sha256', signature.key, 'hex').slice(0, 16);
   const example = exampleOf(comparison, meta, redactor);
-  return { outcome: 'different', silencedBy, id, entries: signature.entries, example };
+  return { outcome: 'different', ...quiet, id, entries: signature.entries, example };
+}
+
+function silencedOf(
+  { ignored, silencedBy }: Extract<Comparison, { outcome: 'different' | 'same' | 'ignored' }>,
+  template: (trail: Trail) => string,
+): Silenced {
+  const entries = new Map<string, SilencedEntry>();
+  for (const { trail, kind, severity, detail, rule, legacy, service } of ignored) {
+    if (rule === null || entries.size >= SILENCED_MAX) continue;
+    const codes = kind === 'status' ? `${legacy?.text} ${service?.text}` : null;
+    const entry = { rule, template: template(trail), kind, severity, detail, codes };
+    entries.set(`${rule} ${entry.template} ${kind} ${detail} ${codes}`, entry);
+  }
+  const hits = { silencedBy: [...silencedBy] };
+  return entries.size === 0 ? hits : { ...hits, silenced: [...entries.values()] };
 }
 
 /** As many differences as fit, the exact count beside them. */

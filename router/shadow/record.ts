@@ -1,5 +1,4 @@
 /** Counts every eligible request exactly once, clusters differences, and hands both to the store in batches. */
-import { createHash } from 'node:crypto';
 import type {
   CauseDelta,
   Clock,
@@ -9,7 +8,7 @@ import type {
   EvidenceKey,
   Log,
 } from '../core/ports.ts';
-import type { CompareRule, SkipReason } from '../core/types.ts';
+import type { SkipReason } from '../core/types.ts';
 import type { Judged } from './judge.ts';
 
 /** Since the process started. `eligible = same + ignored + different + Σ skipped` holds at any time. */
@@ -225,13 +224,4 @@ function newTally(): Tally {
     skipped: new Map(),
     unsettled: new Map(),
   };
-}
-
-/** Digest of what the rules mean: who owns them and why does not count, what they do does. 16 hex digits. */
-export function rulesDigest(rules: readonly CompareRule[]): string {
-  const effective = rules.map(
-    ({ owner: _owner, reason: _reason, ticket: _ticket, expires: _expires, ...rest }) =>
-      Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
-  return createHash('sha256').update(JSON.stringify(effective)).digest('hex').slice(0, 16);
 }

@@ -12,7 +12,7 @@ import type {
   Replayer,
   ShadowSink,
 } from '../core/ports.ts';
-import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
+import type { Captured, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
@@ -20,7 +20,8 @@ import { areIdentical } from './identical.ts';
 import type { Judged } from './judge.ts';
 import type { PairMeta } from './pair.ts';
 import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
-import { createRecorder, rulesDigest, type ShadowCounts } from './record.ts';
+import { createRecorder, type ShadowCounts } from './record.ts';
+import { createRuleSets } from './rule-sets.ts';
 
 export interface ShadowDeps {
   readonly clock: Clock;
@@ -87,8 +88,8 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     { key: deps.key, decodedBytesMax: options.decodedBytesMax },
     options.comparer,
   );
-  const recorder = createRecorder(deps);
-  const digests = new WeakMap<readonly CompareRule[], string>();
+  const ruleSets = createRuleSets();
+  const recorder = createRecorder({ ...deps, store: ruleSets.counting(deps.store) });
   /** Last build seen per group: a service that gives no answer gives no build either. */
   const builds = new Map<string, string>();
   const idlers: (() => void)[] = [];
@@ -170,8 +171,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       route: { label: route.label, segments: route.segments },
       request: { method: request.method, target: request.target, url: `${publicOrigin}${request.target}` },
       internalHosts: [target, primaryTarget].map(({ origin }) => new URL(origin).host),
-      today: new Date(deps.clock.wall()).toISOString().slice(0, 10),
+      today: today(),
     };
+  }
+
+  function today(): string {
+    return new Date(deps.clock.wall()).toISOString().slice(0, 10);
   }
 
   function finish(ticket: Ticket, replayed: Replayed | null, judged: Judged): void {
@@ -184,20 +189,17 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
 
   function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
     recorder.settled(keyOf(job, replayed), judged);
+    ruleSets.count({ group: job.group.name, route: job.route.label }, job.group.rules, judged);
     const reason = judged.outcome === 'skipped' ? judged.reason : null;
     if (replayed === null) deps.meter.eligible(job.group.name, reason);
     else deps.meter.compared(job.group.name, judged.outcome, reason);
   }
 
   function keyOf(job: ShadowJob, replayed: Replayed | null): EvidenceKey {
-    const { name, rules } = job.group;
-    let digest = digests.get(rules);
-    if (digest === undefined) {
-      digest = rulesDigest(rules);
-      digests.set(rules, digest);
-    }
+    const { name } = job.group;
+    const rules = ruleSets.digest(job.group.rules, today());
     const shadowed = otherThan(job.primary);
-    return { group: name, route: job.route.label, shadowed, build: buildOf(job, replayed), rules: digest };
+    return { group: name, route: job.route.label, shadowed, build: buildOf(job, replayed), rules };
   }
 
   function buildOf(job: ShadowJob, replayed: Replayed | null): string {

@@ -152,6 +152,53 @@ describe('a fault is told with its path and a hint', () => {
       { path: 'groups.orders.compare.rules[0].expires', text: 'must be at most 90 days away' },
     ],
     [
+      'a rule with a parameter that its action does not have',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ abs: 1 })] } } } },
+      {
+        path: 'groups.orders.compare.rules[0].abs',
+        text: expect.stringContaining(
+          'unknown parameter of "ignore-value"; known: path, action, owner, reason, ticket',
+        ),
+      },
+    ],
+    [
+      'a rule with a selector that is not supported',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith(HTML_RULE)] } } } },
+      {
+        path: 'groups.orders.compare.rules[0].ignore[0].selector',
+        text: ':first-child is not supported',
+      },
+    ],
+    [
+      'a rule without an owner',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ owner: '' })] } } } },
+      { path: 'groups.orders.compare.rules[0].owner', text: 'is required' },
+    ],
+    [
+      'a rule for a route that the group does not have',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ routes: ['GET /carts'] })] } } } },
+      {
+        path: 'groups.orders.compare.rules[0].routes[0]',
+        text: expect.stringContaining('no such route "GET /carts", known: "'),
+      },
+    ],
+    [
+      'a rule that never applies',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({}), ruleWith({ action: 'uuid' })] } } } },
+      {
+        path: 'groups.orders.compare.rules[1]',
+        text: expect.stringMatching(/^never applies: ignore-value .* comes first wherever it could$/),
+      },
+    ],
+    [
+      'a rule that is none',
+      { groups: { orders: { ...ORDERS, compare: { rules: ['ignore'] } } } },
+      {
+        path: 'groups.orders.compare.rules[0]',
+        text: 'expected a rule: path, action, owner, reason and expires',
+      },
+    ],
+    [
       'an admin API beyond loopback',
       { admin: '0.0.0.0:8081' },
       { path: 'admin', hint: expect.stringContaining('bind') },
@@ -341,6 +388,8 @@ describe('looking for the file', () => {
     expect(() => findConfig(deep)).toThrow(ConfigError);
   });
 });
+
+const HTML_RULE = { path: '/body', action: 'html', ignore: [{ selector: 'p:first-child' }] };
 
 function ruleWith(change: object): object {
   return {

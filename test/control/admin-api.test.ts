@@ -8,6 +8,7 @@ import { groupStatus } from '../../router/control/status.ts';
 import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
 import { type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
 import { keyOf } from '../helpers/neighbours.ts';
+import { rulesOf } from '../helpers/rules.ts';
 
 const TOKEN = 'fig_a_test';
 const MOVES = '/api/v1/groups/orders/moves';
@@ -26,9 +27,18 @@ function adminApi(given: Partial<AdminDeps> = {}) {
   };
 }
 
-function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: ControlPlane): AdminDeps {
+function depsOf(plane: ControlPlane): AdminDeps {
+  const { actions, ledger, clock, routing, flags, traffic, converge } = plane;
   const { reader } = flags;
-  const statusDeps = { ledger, reader, traffic, comparisons: () => NOTHING, trouble: converge.trouble };
+  const { rules } = rulesOf(plane);
+  const statusDeps = {
+    ledger,
+    reader,
+    traffic,
+    comparisons: () => NOTHING,
+    findings: rules.findings,
+    trouble: converge.trouble,
+  };
   return {
     token: TOKEN,
     actions,
@@ -66,6 +76,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       effective: () => null,
       log: quiet,
     }),
+    rules,
     release: () => undefined,
     reload: async () => ({
       kind: 'reloaded',

@@ -37,6 +37,7 @@ const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
 const FORMATS: readonly BodyFormat[] = ['json', 'ndjson', 'xml', 'html', 'text', 'binary'];
 /** Stands for a masked match: a character that text does not contain. */
 const MASKED = '\uFFFC';
+const REGEX_LENGTH_MAX = 1_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
@@ -183,9 +184,9 @@ function scalar(holds: Verdict): RuleEffect {
 
 // What the actions mean.
 
-/** 10.5 and 10.50 are two lexemes; other types are not this rule's business. */
+/** 10.5 and 10.50 are two lexemes; of other types nothing is excused. */
 function sameLexeme(legacy: Tree, service: Tree): boolean {
-  return !isNumber(legacy) || !isNumber(service) || lexemeOf(legacy) === lexemeOf(service);
+  return isNumber(legacy) && isNumber(service) ? lexemeOf(legacy) === lexemeOf(service) : legacy === service;
 }
 
 /** Inclusive and exact: |10.01 − 10.00| ≤ 0.01 holds. Numbers only, a string is not coerced. */
@@ -309,6 +310,7 @@ function isOneOf(allowed: readonly string[]): Check {
 
 function isRegex(value: unknown): string | null {
   if (typeof value !== 'string' || value === '') return 'must be a regular expression as text';
+  if (value.length > REGEX_LENGTH_MAX) return `must have at most ${REGEX_LENGTH_MAX} characters`;
   try {
     new RegExp(value, 'u');
     return null;
@@ -371,7 +373,8 @@ function isPairs(value: unknown): string | null {
 }
 
 function isJsonScalar(value: unknown): value is null | boolean | number | string {
-  return value === null || ['boolean', 'number', 'string'].includes(typeof value);
+  if (typeof value === 'number') return Number.isFinite(value);
+  return value === null || typeof value === 'boolean' || typeof value === 'string';
 }
 
 function textOf(p: Parameters, name: string): string | null {

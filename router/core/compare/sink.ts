@@ -78,7 +78,8 @@ const SEVERITY: Readonly<Record<Kind, Severity>> = {
   transport: 'high',
 };
 
-const RAISED: ReadonlySet<Detail> = new Set<Detail>([
+/** Details that make any difference a grave one. */
+export const RAISED: ReadonlySet<Detail> = new Set<Detail>([
   'cookie-security',
   'cookie-deletion',
   'cache-widened',

@@ -31,6 +31,7 @@ test.each<Row>([
     at('ignore-value'),
     IGNORED,
   ],
+  ['number-lexeme excuses no other text', { a: 'x' }, { a: 'y' }, at('number-lexeme'), VALUE],
   ['number is inclusive', { a: 1.01 }, { a: 1 }, at('number', { abs: 0.01 }), IGNORED],
   ['number takes a relative limit', { a: 100 }, { a: 101 }, at('number', { rel: 0.01 }), IGNORED],
   ['number ends at its limit', { a: 1.02 }, { a: 1 }, at('number', { abs: 0.01 }), VALUE],
