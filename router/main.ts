@@ -34,6 +34,7 @@ import { createComparisonStore } from './store/comparisons.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
+import { createNoiseStore } from './store/noise.ts';
 import { openDatabase } from './store/open.ts';
 
 export interface Running {
@@ -135,6 +136,7 @@ async function assemble(
   const traffic = createTraffic({ groups, clock });
   let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
+  const noise = createNoiseStore(db);
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
   const workersFile = join(data, 'workers.json');
   const killFile = join(data, 'fig.kill');
@@ -142,7 +144,20 @@ async function assemble(
   const planes = await createPlanes({
     settings,
     snapshot: routing.get(),
-    control: { reader, digestKey, comparisons, killFile, workersFile, leftovers },
+    control: {
+      reader,
+      digestKey,
+      comparisons: {
+        flush(batch) {
+          if (batch.noise !== undefined) noise.keep(batch.noise.plane, batch.at, batch.noise.rows);
+          comparisons.flush(batch);
+        },
+      },
+      noise,
+      killFile,
+      workersFile,
+      leftovers,
+    },
     onCounts(counts) {
       traffic.add(counts.traffic);
       // Counts of groups and routes that are gone have no place any more.

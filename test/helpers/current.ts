@@ -1,6 +1,6 @@
 import { buildTable, parsePattern } from '../../router/core/match.ts';
 import type { Current } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
+import { AS_EVERYWHERE, PLAIN_SHADOW, PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type { Group, Route, Snapshot, Target } from '../../router/core/types.ts';
 
 export type TestGroup = Partial<Omit<Group, 'routes' | 'service'>> & {
@@ -57,6 +57,8 @@ function groupOf({ service, routes, rewriteLocation, ...given }: TestGroup): Gro
     stopped: null,
     unit: [],
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
+    shadowPolicy: PLAIN_SHADOW,
+    shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
     ...given,
@@ -71,5 +73,5 @@ function routeOf(text: string, group: string): Route {
   const [method = '', pattern = ''] = label.split(' ');
   const segments = parsePattern(pattern);
   if (segments === null) throw new RangeError(`not a route: ${text}`);
-  return { label, method, segments, effects, group };
+  return { label, method, segments, effects, writes: null, group };
 }

@@ -1,7 +1,7 @@
 /** Jobs, groups and a memory store for the shadow tests. */
 
 import type { Clock, ComparisonBatch, Log } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
+import { AS_EVERYWHERE, PLAIN_SHADOW, PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type {
   Captured,
   CompareRule,
@@ -9,6 +9,7 @@ import type {
   Route,
   ShadowJob,
   ShadowLimits,
+  ShadowPolicy,
   Target,
 } from '../../router/core/types.ts';
 
@@ -20,6 +21,12 @@ export const LIMITS: ShadowLimits = {
 };
 /** For copies that are meant to reach their deadline. */
 export const IMPATIENT: ShadowLimits = { ...LIMITS, timeoutMs: 150 };
+
+/** Legacy is not asked a second time. */
+export const WITHOUT_BASELINE: ShadowPolicy = {
+  ...PLAIN_SHADOW,
+  baseline: { first: 0, rate: 0, perSecondMax: 0 },
+};
 
 export function target(origin: string, more: Partial<Target> = {}): Target {
   return { ...PLAIN_TARGET, name: 'catalog', origin, ...more };
@@ -35,6 +42,7 @@ function route(label = 'GET /api/products/:id'): Route {
       { kind: 'parameter', name: 'id' },
     ],
     effects: false,
+    writes: null,
     group: 'catalog',
   };
 }
@@ -52,6 +60,8 @@ export function group(more: Partial<Group> = {}): Group {
     unit: [],
     routes: [],
     shadowLimits: LIMITS,
+    shadowPolicy: WITHOUT_BASELINE,
+    shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
     ...more,

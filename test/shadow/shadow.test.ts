@@ -39,6 +39,9 @@ function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
     log: SILENT,
     meter: createMeter([]),
     key: Buffer.alloc(32, 7),
+    plane: 1,
+    learned: [],
+    random: () => 0.5,
     overloaded: () => false,
     replayer: createReplayer({ clock: REAL_CLOCK, log: SILENT }),
   };
