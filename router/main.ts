@@ -30,6 +30,7 @@ import { watchLoop } from './loop.ts';
 import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
+import { groupNoise } from './shadow/noise-report.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
@@ -216,6 +217,10 @@ async function assemble(
   });
 
   const startedAt = clock.now();
+  const noiseOf = (name: string) => {
+    const { at, rows } = noise.newest(name);
+    return groupNoise(at, rows);
+  };
   const statusOf = (name: string) => {
     const group = routing.get().groups.get(name);
     const deps = {
@@ -223,6 +228,7 @@ async function assemble(
       reader,
       traffic,
       comparisons: (g: string) => compared(comparisons, g),
+      noise: noiseOf,
       trouble: converge.trouble,
     };
     return group === undefined ? [] : [groupStatus(group, deps)];
@@ -292,7 +298,12 @@ async function assemble(
     causes(group) {
       planes.flush();
       return groups().includes(group)
-        ? { group, comparisons: compared(comparisons, group), causes: comparisons.causes(group) }
+        ? {
+            group,
+            comparisons: compared(comparisons, group),
+            causes: comparisons.causes(group),
+            noise: noiseOf(group),
+          }
         : null;
     },
     cause(group, id) {

@@ -1,6 +1,6 @@
 /** What the noise models of a group say, for people and for whoever weighs evidence. */
 import { createNoiseModel } from '../core/noise/model.ts';
-import { NOISE_POLICY, worstOf } from '../core/noise/path-verdict.ts';
+import { lookBefore, NOISE_POLICY, worstOf } from '../core/noise/path-verdict.ts';
 import type { GroupNoise, NoiseRow } from '../core/ports.ts';
 import { unpack } from './noise-book.ts';
 
@@ -11,7 +11,9 @@ export function groupNoise(at: number, rows: readonly NoiseRow[]): GroupNoise | 
   const reports = rows.length === 1 ? first.reports : merged(rows);
   const { group, build, rules } = first;
   const triples = rows.reduce((sum, row) => sum + row.triples, 0);
-  const verdict = triples === 0 ? 'UNKNOWN' : worstOf(reports.map((report) => report.verdict));
+  const verdicts = reports.map((report) => report.verdict);
+  // That nothing has differed yet says little before the first look.
+  const verdict = worstOf(lookBefore(triples) === null ? [...verdicts, 'UNKNOWN'] : verdicts);
   return { group, build, rules, triples, at, reports, verdict };
 }
 

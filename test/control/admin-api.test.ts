@@ -28,7 +28,14 @@ function adminApi(given: Partial<AdminDeps> = {}) {
 
 function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: ControlPlane): AdminDeps {
   const { reader } = flags;
-  const statusDeps = { ledger, reader, traffic, comparisons: () => NOTHING, trouble: converge.trouble };
+  const statusDeps = {
+    ledger,
+    reader,
+    traffic,
+    comparisons: () => NOTHING,
+    noise: () => null,
+    trouble: converge.trouble,
+  };
   return {
     token: TOKEN,
     actions,

@@ -18,6 +18,7 @@ function statusOf(plane: ControlPlane, comparisons: Comparisons = NOTHING) {
     traffic,
     reader: flags.reader,
     comparisons: () => comparisons,
+    noise: () => null,
     trouble: converge.trouble,
   });
 }

@@ -1,5 +1,6 @@
 /** Jobs, groups and a memory store for the shadow tests. */
 
+import { createMeter } from '../../router/core/meter.ts';
 import type { Clock, ComparisonBatch, Log } from '../../router/core/ports.ts';
 import { AS_EVERYWHERE, PLAIN_SHADOW, PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type {
@@ -12,6 +13,9 @@ import type {
   ShadowPolicy,
   Target,
 } from '../../router/core/types.ts';
+
+import { createReplayer } from '../../router/proxy/replayer.ts';
+import type { ShadowDeps } from '../../router/shadow/shadow.ts';
 
 export const LIMITS: ShadowLimits = {
   perSecondMax: 1000,
@@ -109,5 +113,21 @@ export function memoryStore(): { readonly batches: ComparisonBatch[]; flush(batc
     flush(batch) {
       batches.push(batch);
     },
+  };
+}
+
+/** Everything a shadow side needs: a store in memory, real connections, chance that is none. */
+export function shadowDeps(): ShadowDeps {
+  return {
+    clock: REAL_CLOCK,
+    store: memoryStore(),
+    log: SILENT,
+    meter: createMeter([]),
+    key: Buffer.alloc(32, 7),
+    plane: 1,
+    learned: [],
+    random: () => 0.5,
+    overloaded: () => false,
+    replayer: createReplayer({ clock: REAL_CLOCK, log: SILENT }),
   };
 }
