@@ -29,7 +29,8 @@ const GROUPS = [
 const LIMITS = { perSecondMax: 1_000_000, inFlightMax: 64, bodyBytesMax: 1_048_576, timeoutMs: 30_000 };
 const POLICY = { ...PLAIN_SHADOW, baseline: { first: 1e9, rate: 1, perSecondMax: 1_000_000 } };
 const ASKED_AT_ONCE = 12;
-const VISIT_EVERY = 8;
+const VISIT_EVERY = 4;
+const PRODUCT = /^\/api\/v1\/products\/(\d+)$/;
 
 export interface Driven {
   readonly pairs: number;
@@ -100,9 +101,11 @@ export async function drive({ legacy, service, paths, pairs, rules, random }: Dr
       const group = route === null ? undefined : snapshot.groups.get(route.group);
       if (route === null || group === undefined) continue;
       begun += 1;
-      // Somebody looks at a page meanwhile: counters move between one answer and the next.
-      if (begun % VISIT_EVERY === 0) await primary(`${legacy}/p/12-x`, agent);
-      await offered(shadow, await jobFor(path, { route, group, legacy: snapshot.legacy, agent }));
+      const job = await jobFor(path, { route, group, legacy: snapshot.legacy, agent });
+      const id = PRODUCT.exec(path)?.[1];
+      // Somebody looks at the page meanwhile: its counter moves between one answer and the next.
+      if (id !== undefined && begun % VISIT_EVERY === 0) await primary(`${legacy}/p/${id}-x`, agent);
+      await offered(shadow, job);
     }
   };
   await Promise.all(Array.from({ length: ASKED_AT_ONCE }, shopper));
@@ -151,7 +154,7 @@ async function jobFor(
     requestId: 'r',
     unit: null,
     primary: 'legacy',
-    target: group.service,
+    target: { ...group.service, buildHeader: 'x-oak-build' },
     primaryTarget: target,
     publicOrigin: 'http://shop.example',
     request: {
