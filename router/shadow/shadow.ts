@@ -363,7 +363,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     busy(group, route, method) {
       if (timer === undefined) return 'draining';
       return (
-        writes.refusal(group, route, method, today()) ??
+        writes.refusal(group, route, method, today) ??
         (deps.overloaded() ? 'overload' : queue.busy(group, deps.clock.now()))
       );
     },
@@ -372,7 +372,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       if (deps.overloaded()) return 'overload';
       const { group, route, request } = job;
       const refused =
-        writes.refusal(group, route, request.method, today()) ?? queue.offer(job, deps.clock.now());
+        writes.refusal(group, route, request.method, today) ?? queue.offer(job, deps.clock.now());
       if (refused !== null) return refused;
       recorder.taken(job.group.name);
       pump();

@@ -6,8 +6,8 @@ import type { Log, Replay, Replayed } from '../core/ports.ts';
 import type { Fields, Group, Route, ShadowJob, SkipReason, WritePlan } from '../core/types.ts';
 
 export interface Writes {
-  /** Why no such request of the route is copied now, or null. `today`: ISO date. */
-  refusal(group: Group, route: Route, method: string, today: string): SkipReason | null;
+  /** Why no such request of the route is copied now, or null. `today`: ISO date, asked for only when it matters. */
+  refusal(group: Group, route: Route, method: string, today: () => string): SkipReason | null;
   /** What a copy is sent with. */
   marked(job: ShadowJob): Replay;
   /** The request that asks whether dry runs are honoured, where that is not known for this build; else null. */
@@ -42,7 +42,7 @@ export function createWrites(key: Uint8Array, log: Log): Writes {
     refusal(group, route, method, today) {
       const plan = planOf(route, method);
       if (plan === null) return null;
-      if (plan.expires < today) return 'unsafe-method';
+      if (plan.expires < today()) return 'unsafe-method';
       return plan.mode === 'dry-run' && refused.has(nameOf(group, route)) ? 'dry-run-refused' : null;
     },
     marked(job) {
