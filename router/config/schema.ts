@@ -133,6 +133,16 @@ const shadow = z.strictObject({
     30_000,
     'How long a copy may take at least; three times the primary if that is longer.',
   ),
+  answerBytesMax: z
+    .int()
+    .min(0)
+    .max(64 * MIB)
+    .optional()
+    .describe(
+      'Bytes read of the answer to a copy; above it the service is `oversize`. Default: 4 × bodyBytesMax.',
+    ),
+  connectTimeoutMs: whole(500, 10, 30_000, 'Until the side of a copy is connected; else it is a `timeout`.'),
+  queueAgeMsMax: whole(2_000, 10, 60_000, 'A copy that waited longer is not sent any more: `stale`.'),
   sampleBy: z
     .enum(['unit', 'request'])
     .optional()

@@ -62,6 +62,8 @@ export interface Settings {
 }
 
 const GROUP_NAME = /^[a-z0-9-]{1,40}$/;
+/** A copied answer may be so many times as large as a copied body. */
+const ANSWER_FACTOR = 4;
 /** Nobody answers for longer than this without looking again. */
 const WRITES_DAYS_MAX = 90;
 const DAY_MS = 86_400_000;
@@ -299,6 +301,7 @@ function shadowOf({ shadow, unit }: GroupInput): Pick<GroupPlan, 'shadowLimits' 
     shadowLimits: { perSecondMax, inFlightMax, bodyBytesMax, timeoutMs },
     shadowPolicy: {
       ...policy,
+      answerBytesMax: policy.answerBytesMax ?? ANSWER_FACTOR * bodyBytesMax,
       sampleBy: sampleBy ?? (unit.length > 0 ? 'unit' : 'request'),
       dropHeaders: policy.dropHeaders.map((name) => name.toLowerCase()),
     },

@@ -38,6 +38,9 @@ export const PLAIN_SHADOW: ShadowPolicy = {
   conditional: 'remove',
   host: 'preserve',
   dropHeaders: [],
+  answerBytesMax: 262_144,
+  connectTimeoutMs: 500,
+  queueAgeMsMax: 2_000,
   baseline: { first: 200, rate: 0.05, perSecondMax: 5 },
 };
 

@@ -96,6 +96,12 @@ export interface ShadowPolicy {
   readonly host: 'preserve' | 'target';
   /** Lower-case names of fields a copy goes without. */
   readonly dropHeaders: readonly string[];
+  /** Reading of a copied answer stops behind it. */
+  readonly answerBytesMax: number;
+  /** Until the side of the copy is connected. */
+  readonly connectTimeoutMs: number;
+  /** A job that waited longer is not sent any more: the data it asks for may have moved on. */
+  readonly queueAgeMsMax: number;
   readonly baseline: BaselineLimits;
 }
 

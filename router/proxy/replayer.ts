@@ -15,11 +15,8 @@ import type { Served } from './served.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 export interface ReplayLimits {
-  readonly connectTimeoutMs: number;
   /** The deadline grows with the primary's duration up to here. */
   readonly timeoutMsMax: number;
-  /** The copied answer may be this many times as large as a copied body. */
-  readonly answerFactor: number;
   readonly interimAnswersMax: number;
   readonly upstreamHeadBytesMax: number;
   readonly upstreamFieldsMax: number;
@@ -29,9 +26,7 @@ export interface ReplayLimits {
 }
 
 const REPLAY_LIMITS: ReplayLimits = {
-  connectTimeoutMs: 500,
   timeoutMsMax: 30_000,
-  answerFactor: 4,
   interimAnswersMax: 16,
   upstreamHeadBytesMax: 65_536,
   upstreamFieldsMax: 512,
@@ -163,8 +158,8 @@ class Copy implements Served {
     this.#grow = grow;
     this.#done = done;
     this.#leave = copies.enter(this);
-    this.#bytesMax = limits.answerFactor * job.group.shadowLimits.bodyBytesMax;
-    this.#connectBy = now + limits.connectTimeoutMs;
+    this.#bytesMax = job.group.shadowPolicy.answerBytesMax;
+    this.#connectBy = now + job.group.shadowPolicy.connectTimeoutMs;
     this.#answerBy = now + deadlineMs(job, limits);
   }
 

@@ -7,7 +7,7 @@ import type { Replayed, Replayer } from '../../router/core/ports.ts';
 import { PLAIN_SHADOW } from '../../router/core/snapshot.ts';
 import type { ShadowJob } from '../../router/core/types.ts';
 import { createReplayer } from '../../router/proxy/replayer.ts';
-import { group, IMPATIENT, job, LIMITS, REAL_CLOCK, SILENT, target } from '../shadow/jobs.ts';
+import { group, IMPATIENT, job, REAL_CLOCK, SILENT, target } from '../shadow/jobs.ts';
 import { jsonAnswer, rawUpstream } from '../shadow/upstream.ts';
 
 function replayer(): Replayer {
@@ -190,7 +190,7 @@ test('F7 an endless body is read up to the limit and no further', async () => {
     more();
   });
   const each = job(upstream.origin, {
-    group: group({ shadowLimits: { ...LIMITS, bodyBytesMax: 1000, timeoutMs: 5000 } }),
+    group: group({ shadowPolicy: { ...PLAIN_SHADOW, answerBytesMax: 4000 } }),
   });
   const replayed = await send(each);
   expect(replayed).toMatchObject({ kind: 'answer', oversize: true });
