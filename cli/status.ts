@@ -150,10 +150,10 @@ function full(g: GroupStatus, now: string): string {
   return table(rows);
 }
 
-function noiseText({ verdict, triples, paths, regressions }: NoiseSummary): string {
+function noiseText({ verdict, triples, paths, explained, regressions }: NoiseSummary): string {
   const [first] = regressions;
   const worst = first === undefined ? '' : `; ${first.route} ${first.template} ${first.kind}`;
-  return `${verdict} after ${count(triples)} requests that legacy was asked twice: ${paths.REGRESSION} paths worse than legacy itself, ${paths.UNKNOWN} not known yet, ${paths.NOISE} noise, ${paths.CLEAN} clean${worst}`;
+  return `${verdict} after ${count(triples)} requests that legacy was asked twice: ${paths.REGRESSION} paths worse than legacy itself, ${paths.UNKNOWN} not known yet, ${paths.NOISE} noise (explains ${count(explained)} pairs), ${paths.CLEAN} clean${worst}`;
 }
 
 function measuredText({ share, traffic }: GroupStatus): string {

@@ -14,6 +14,7 @@ import { explain } from './control/explain.ts';
 import { createFlags } from './control/flags.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
+import { weighed } from './control/noise.ts';
 import { createRouting } from './control/routing.ts';
 import { effectiveShare, groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
@@ -229,6 +230,7 @@ async function assemble(
       traffic,
       comparisons: (g: string) => compared(comparisons, g),
       noise: noiseOf,
+      causes: comparisons.causes,
       trouble: converge.trouble,
     };
     return group === undefined ? [] : [groupStatus(group, deps)];
@@ -301,7 +303,7 @@ async function assemble(
         ? {
             group,
             comparisons: compared(comparisons, group),
-            causes: comparisons.causes(group),
+            causes: weighed(comparisons.causes(group), noiseOf(group)),
             noise: noiseOf(group),
           }
         : null;

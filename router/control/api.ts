@@ -96,6 +96,8 @@ export interface NoiseSummary {
   readonly triples: number;
   /** Differing paths by verdict. */
   readonly paths: Readonly<Record<PathVerdict, number>>;
+  /** Differing pairs that are noise in every place: legacy differs from itself as much. */
+  readonly explained: number;
   /** At most 20. */
   readonly regressions: readonly {
     readonly route: string;

@@ -1,9 +1,10 @@
 import { assertNever } from '../core/assert.ts';
 import type { FlagName, Override } from '../core/events.ts';
-import type { FlagReader, FlagShare, GroupNoise, Ledger } from '../core/ports.ts';
+import type { FlagReader, FlagShare, GroupNoise, Ledger, StoredCause } from '../core/ports.ts';
 import type { GroupState } from '../core/rollout.ts';
 import type { Group, Stage } from '../core/types.ts';
 import type { Comparisons, GroupStatus, NoiseSummary, ShareStatus, SideTraffic } from './api.ts';
+import { weighed } from './noise.ts';
 import { type ArmCounts, type GroupTraffic, measuredShare, type Traffic } from './traffic.ts';
 
 export interface StatusDeps {
@@ -12,6 +13,7 @@ export interface StatusDeps {
   readonly traffic: Traffic;
   comparisons(group: string): Comparisons;
   noise(group: string): GroupNoise | null;
+  causes(group: string): readonly StoredCause[];
   trouble(group: string): string | null;
 }
 
@@ -48,7 +50,7 @@ export function groupStatus(group: Group, deps: StatusDeps): GroupStatus {
       unsafeByService: traffic.unsafeByService,
     },
     comparisons,
-    noise: noiseSummary(deps.noise(group.name)),
+    noise: noiseSummary(deps.noise(group.name), () => deps.causes(group.name)),
     writes: group.routes.flatMap(({ label, writes }) =>
       writes === null ? [] : [{ route: label, ...writes }],
     ),
@@ -60,8 +62,12 @@ export function groupStatus(group: Group, deps: StatusDeps): GroupStatus {
 
 const REGRESSIONS_MAX = 20;
 
-function noiseSummary(noise: GroupNoise | null): NoiseSummary | null {
+function noiseSummary(noise: GroupNoise | null, causes: () => readonly StoredCause[]): NoiseSummary | null {
   if (noise === null) return null;
+  const explained = weighed(causes(), noise).reduce(
+    (sum, cause) => sum + (cause.explained ? cause.count : 0),
+    0,
+  );
   const { verdict, triples, reports } = noise;
   const paths = { REGRESSION: 0, UNKNOWN: 0, NOISE: 0, CLEAN: 0 };
   for (const report of reports) paths[report.verdict] += 1;
@@ -69,7 +75,7 @@ function noiseSummary(noise: GroupNoise | null): NoiseSummary | null {
     .filter((report) => report.verdict === 'REGRESSION')
     .slice(0, REGRESSIONS_MAX)
     .map(({ route, template, kind, feature }) => ({ route, template, kind, feature }));
-  return { verdict, triples, paths, regressions };
+  return { verdict, triples, paths, explained, regressions };
 }
 
 /** What share of units the service really gets: the flag below the ceiling, nothing while stopped. */

@@ -34,6 +34,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
     traffic,
     comparisons: () => NOTHING,
     noise: () => null,
+    causes: () => [],
     trouble: converge.trouble,
   };
   return {

@@ -19,6 +19,7 @@ function statusOf(plane: ControlPlane, comparisons: Comparisons = NOTHING) {
     reader: flags.reader,
     comparisons: () => comparisons,
     noise: () => null,
+    causes: () => [],
     trouble: converge.trouble,
   });
 }
