@@ -22,6 +22,22 @@ const BUGS: readonly SeededBug[] = [
     ],
   },
   { id: 'B02', evidence: [['/body/product/ean', 'extra']] },
+  {
+    id: 'B03',
+    evidence: [
+      ['/body/products', 'order'],
+      // A tie that the end of a page cuts through: its members change places between pages.
+      ['/body/products/*', 'missing'],
+      ['/body/products/*', 'extra'],
+      ['/body/products/*/id', 'value'],
+      ['/body/products/*/sku', 'value'],
+      ['/body/products/*/slug', 'value'],
+      ['/body/products/*/ean', 'value'],
+      ['/body/products/*/price', 'value'],
+      ['/body/products/*/weight_g', 'value'],
+      ['/body/products/*/category', 'value'],
+    ],
+  },
   { id: 'B04', evidence: [['/status', 'status']] },
   { id: 'B06', evidence: [['/body/id', 'value']] },
   { id: 'B08', evidence: [['/headers/location', 'value']] },

@@ -14,6 +14,7 @@ import { explain } from './control/explain.ts';
 import { createFlags } from './control/flags.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
+import { weighed } from './control/noise.ts';
 import { createRouting } from './control/routing.ts';
 import { createRules } from './control/rules.ts';
 import { effectiveShare, groupStatus } from './control/status.ts';
@@ -32,10 +33,12 @@ import { watchLoop } from './loop.ts';
 import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
+import { groupNoise } from './shadow/noise-report.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
+import { createNoiseStore } from './store/noise.ts';
 import { openDatabase } from './store/open.ts';
 import { createRuleHits } from './store/rules.ts';
 
@@ -141,6 +144,7 @@ async function assemble(
   let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
   const ruleHits = createRuleHits(db);
+  const noise = createNoiseStore(db);
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
   const workersFile = join(data, 'workers.json');
   const killFile = join(data, 'fig.kill');
@@ -151,7 +155,13 @@ async function assemble(
     control: {
       reader,
       digestKey,
-      comparisons: ruleHits.counting(comparisons),
+      comparisons: ruleHits.counting({
+        flush(batch) {
+          if (batch.noise !== undefined) noise.keep(batch.noise.plane, batch.at, batch.noise.rows);
+          comparisons.flush(batch);
+        },
+      }),
+      noise,
       killFile,
       workersFile,
       leftovers,
@@ -225,6 +235,10 @@ async function assemble(
   });
 
   const startedAt = clock.now();
+  const noiseOf = (name: string) => {
+    const { at, rows } = noise.newest(name);
+    return groupNoise(at, rows);
+  };
   const statusOf = (name: string) => {
     const group = routing.get().groups.get(name);
     const deps = {
@@ -233,6 +247,8 @@ async function assemble(
       traffic,
       comparisons: (g: string) => compared(comparisons, g),
       findings: rules.findings,
+      noise: noiseOf,
+      causes: comparisons.causes,
       trouble: converge.trouble,
     };
     return group === undefined ? [] : [groupStatus(group, deps)];
@@ -305,8 +321,9 @@ async function assemble(
         ? {
             group,
             comparisons: compared(comparisons, group),
-            causes: comparisons.causes(group),
+            causes: weighed(comparisons.causes(group), noiseOf(group)),
             findings: rules.findings(group),
+            noise: noiseOf(group),
           }
         : null;
     },

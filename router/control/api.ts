@@ -1,4 +1,5 @@
 /** The wire types of the admin API: all that the command line and the console may see. */
+import type { Kind } from '../core/compare/comparison.ts';
 import type { Actor } from '../core/events.ts';
 import type {
   FlagChange,
@@ -9,12 +10,13 @@ import type {
   FlagOwner,
   FlagShown,
 } from '../core/flags.ts';
+import type { PathVerdict } from '../core/noise/path-verdict.ts';
 import type { Applied, FlagShare, FlagStatus, WorkerState } from '../core/ports.ts';
 import type { BlastRadius } from '../core/rules/blast-radius.ts';
 import type { Finding } from '../core/rules/findings.ts';
 import type { Refusal } from '../core/rules/refusals.ts';
 import type { Forced } from '../core/rules/stored.ts';
-import type { CompareRule, SkipReason, Stage, Stop } from '../core/types.ts';
+import type { CompareRule, SkipReason, Stage, Stop, WritePlan } from '../core/types.ts';
 
 export interface Envelope<T> {
   /** `fig.status/1` */
@@ -81,11 +83,39 @@ export interface GroupStatus {
   readonly comparisons: Comparisons;
   /** What somebody should know of the rules that these comparisons were made by. */
   readonly findings: readonly Finding[];
+  /** Null: nothing was asked of legacy twice, or nothing of it is written down yet. */
+  readonly noise: NoiseSummary | null;
+  /** Requests that change something and are copied all the same. */
+  readonly writes: readonly RouteWrites[];
   /** Why nothing moves, in sentences; empty when nothing is waited for. */
   readonly waiting: readonly string[];
   /** The command that moves the group on, and the one that takes it back. */
   readonly next: string | null;
   readonly back: string | null;
+}
+
+/** What asking legacy twice has shown, for the build and the rules seen last. */
+export interface NoiseSummary {
+  /** The worst of all paths. */
+  readonly verdict: PathVerdict;
+  /** Requests asked three times: of legacy twice, of the service once. */
+  readonly triples: number;
+  /** Differing paths by verdict. */
+  readonly paths: Readonly<Record<PathVerdict, number>>;
+  /** Differing pairs that are noise in every place: legacy differs from itself as much. */
+  readonly explained: number;
+  /** At most 20. */
+  readonly regressions: readonly {
+    readonly route: string;
+    readonly template: string;
+    readonly kind: Kind;
+    /** The question about values that shows it; null: how often it differs does. */
+    readonly feature: string | null;
+  }[];
+}
+
+export interface RouteWrites extends WritePlan {
+  readonly route: string;
 }
 
 export interface SideTraffic {

@@ -1,17 +1,19 @@
 /** One pair to what may be known about it: compared, clustered, redacted. Runs inside the comparer. */
 import { hash } from 'node:crypto';
 import { compare, STEPS_MAX } from '../core/compare/compare.ts';
-import type { Comparison } from '../core/compare/comparison.ts';
+import type { Comparison, Difference } from '../core/compare/comparison.ts';
 import { compileRules, dependsOnStatus, type RuleSet } from '../core/compare/rules.ts';
 import { signatureOf } from '../core/compare/signature.ts';
 import { createTemplates } from '../core/compare/templates.ts';
 import type { Trail } from '../core/compare/trail.ts';
+import { findingsOf } from '../core/noise/model.ts';
 import type { CauseEntry } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
 import { createReaders } from './decode.ts';
 import { areIdentical } from './identical.ts';
+import type { NoiseBook } from './noise-book.ts';
 import type { Pair, PairMeta } from './pair.ts';
-import { createRedactor, type Redactor } from './redact.ts';
+import { createRedactor, isSecret, type Redactor } from './redact.ts';
 
 /** All that leaves the comparer. */
 export type Judged =
@@ -41,6 +43,8 @@ export interface SilencedEntry extends CauseEntry {
 export interface JudgeOptions {
   readonly key: Uint8Array;
   readonly decodedBytesMax: number;
+  /** Told of every request that legacy was asked twice. */
+  readonly noise?: Pick<NoiseBook, 'fold'>;
 }
 
 const SAME: Judged = { outcome: 'same', silencedBy: [] };
@@ -50,7 +54,7 @@ const GROUPS_MAX = 256;
 const RULE_SETS_MAX = 1024;
 
 /** `rules` = the group's rules; the same array may be passed every time and is compiled once per route and day. */
-export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
+export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
   const redactor = createRedactor(key);
   const readers = createReaders(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
@@ -83,20 +87,42 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
 
   return {
     /** Never throws: a fault of the comparer itself is the skip `compare-failed`. */
-    judge({ meta, legacy, service }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
+    judge({ meta, legacy, service, baseline }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
       try {
-        if (service.kind === 'answer' && !service.oversize && areIdentical(legacy, service.answer))
-          return SAME;
+        // A second answer of legacy has to be weighed all the same.
+        if (baseline === undefined && service.kind === 'answer' && !service.oversize) {
+          if (areIdentical(legacy, service.answer)) return SAME;
+        }
         const set = ruleSetOf(meta, legacy.status, rules, rulesId);
         const { request, internalHosts } = meta;
         const context = { request, rules: set, ...readers, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
-        return judged(comparison, meta, redactor, templateOf(meta.group));
+        const template = templateOf(meta.group);
+        if (baseline !== undefined && comparison.outcome !== 'skipped') {
+          const itself = compare(legacy, baseline.reply, context);
+          // Skipped: it cost too much, and says nothing.
+          if (itself.outcome !== 'skipped')
+            noise?.fold(meta, baseline, {
+              service: findingsOf(withoutSecrets(comparison.differences), template),
+              baseline: findingsOf(withoutSecrets(itself.differences), template),
+            });
+        }
+        return judged(comparison, meta, redactor, template);
       } catch {
         return { outcome: 'skipped', reason: 'compare-failed' };
       }
     },
   };
+}
+
+/** Of what is secret, noise learns that it differs, and nothing else. */
+function withoutSecrets(differences: readonly Difference[]): readonly Difference[] {
+  const blind = (sample: Difference['legacy']) => (sample === null ? null : { ...sample, text: null });
+  return differences.map((difference) =>
+    isSecret(difference.trail)
+      ? { ...difference, legacy: blind(difference.legacy), service: blind(difference.service) }
+      : difference,
+  );
 }
 
 /** Oldest out when full. */

@@ -39,6 +39,11 @@ const NAME = /^(?:@?[A-Za-z_][A-Za-z0-9_-]{0,63}|text\(\)|!doctype)$/;
 const CODE = /^(?:\d{3}|[A-Z][A-Z0-9_]{1,39})$/;
 /** Names whose values leave no trace at all, not even a digest. */
 const SECRET = /^(?:authorization|proxy-authorization|cookie|set-cookie|x-api-key)$|token|secret|session/i;
+/** Whether the values at a place leave no trace at all. */
+export function isSecret(trail: Trail): boolean {
+  return segmentsOf(trail).some((segment) => SECRET.test(String(segment)));
+}
+
 /** Parameters of a path that identify a thing rather than a person: short numbers and plain slugs. */
 const HARMLESS = /^(?:\d{1,9}|[A-Za-z]{1,20}(?:[-_][A-Za-z]{1,20}){0,5}(?:[-_]\d{1,6})?)$/;
 const SEGMENTS_MAX = 32;
@@ -69,7 +74,7 @@ export function createRedactor(key: Uint8Array): Redactor {
   return {
     nameOf,
     difference({ trail, kind, detail, severity, legacy, service }) {
-      const secret = segmentsOf(trail).some((segment) => SECRET.test(String(segment)));
+      const secret = isSecret(trail);
       const shapes = { legacy: shapeOf(legacy, secret), service: shapeOf(service, secret) };
       return { path: pathOf(trail), kind, detail, severity, ...shapes };
     },

@@ -37,6 +37,8 @@ function depsOf(plane: ControlPlane): AdminDeps {
     traffic,
     comparisons: () => NOTHING,
     findings: rules.findings,
+    noise: () => null,
+    causes: () => [],
     trouble: converge.trouble,
   };
   return {

@@ -6,22 +6,10 @@ import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from '../../router/core/meter.ts';
 import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
-import { createReplayer } from '../../router/proxy/replayer.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
 import { COMPARISON_MIGRATIONS, createComparisonStore } from '../../router/store/comparisons.ts';
 import { counted } from '../helpers/counted.ts';
-import {
-  group,
-  IMPATIENT,
-  ignoring,
-  job,
-  LIMITS,
-  memoryStore,
-  ok,
-  REAL_CLOCK,
-  SILENT,
-  target,
-} from './jobs.ts';
+import { group, IMPATIENT, ignoring, job, LIMITS, memoryStore, ok, shadowDeps, target } from './jobs.ts';
 import { jsonAnswer, rawUpstream } from './upstream.ts';
 
 /** Patient with a busy machine: what ends by the watchdog says so itself, and batches end when a test says so. */
@@ -32,16 +20,7 @@ const PATIENT = {
 };
 
 function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
-  const deps = {
-    clock: REAL_CLOCK,
-    store: memoryStore(),
-    log: SILENT,
-    meter: createMeter([]),
-    key: Buffer.alloc(32, 7),
-    overloaded: () => false,
-    replayer: createReplayer({ clock: REAL_CLOCK, log: SILENT }),
-  };
-  const shadow = createShadow({ ...deps, ...more }, options);
+  const shadow = createShadow({ ...shadowDeps(), ...more }, options);
   shadow.start();
   onTestFinished(() => shadow.stop());
   return shadow;
