@@ -68,6 +68,10 @@ function what(event: LedgerEvent): string {
       return 'flags to be put back as the ledger has them';
     case 'group.created':
       return `created, hash seed "${event.body.groupId}"`;
+    case 'cause.marked':
+      return `cause ${event.body.cause} marked ${event.body.mark}`;
+    case 'comparisons.purged':
+      return `${event.body.causes} causes with their examples deleted`;
     case 'kill.set':
       return 'killed';
     case 'kill.cleared':

@@ -8,6 +8,7 @@ import { ConfigError, type Settings } from './config.ts';
 import { CONFIRM_MS, createActions } from './control/act.ts';
 import { createAdminApi, type ReloadResult } from './control/admin-api.ts';
 import type { StatusData } from './control/api.ts';
+import { createCauses } from './control/causes.ts';
 import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
 import { explain } from './control/explain.ts';
@@ -274,16 +275,17 @@ async function assemble(
         },
         folding: proxy,
       }),
-    causes(group) {
-      planes.flush();
-      return groups().includes(group)
-        ? { group, comparisons: compared(comparisons, group), causes: comparisons.causes(group) }
-        : null;
-    },
-    cause(group, id) {
-      const rows = comparisons.cause(group, id);
-      return rows.length === 0 ? null : { group, id, rows };
-    },
+    causes: createCauses({
+      store: comparisons,
+      ledger,
+      groups,
+      origins: (name) => ({
+        legacy: routing.get().legacy.origin,
+        service: routing.get().groups.get(name)?.service.origin ?? '',
+      }),
+      flush: planes.flush,
+      log,
+    }),
     flags: createFlags({
       source,
       server: source === 'embedded' ? source : flagsUrl,

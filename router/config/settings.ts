@@ -3,6 +3,7 @@ import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { checkRules } from '../core/compare/rules.ts';
+import { parseRulePath } from '../core/compare/trail.ts';
 import { parsePattern, routeShape } from '../core/match.ts';
 import { type GroupPlan, PLAIN_TARGET, type RoutingPlan } from '../core/snapshot.ts';
 import type { GroupForwarding, Pairs, Route, Target, UnitSource } from '../core/types.ts';
@@ -59,6 +60,8 @@ export interface Settings {
   readonly flags: FlagSource;
   readonly routing: RoutingPlan;
   readonly proxy: ProxyOptions;
+  /** How much of comparing is kept, bytes. */
+  readonly evidence: { readonly memoryBytesMax: number; readonly fileBytesMax: number };
 }
 
 const GROUP_NAME = /^[a-z0-9-]{1,40}$/;
@@ -127,6 +130,7 @@ function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settin
     flags: toFlagSource(config.flags, from.env, faults),
     routing: { legacy: toTarget('legacy', 'legacy', config.legacy), groups },
     proxy: toProxyOptions(config, tls),
+    evidence: config.evidence,
   };
 }
 
@@ -236,7 +240,12 @@ function toGroup(
     faults.push({ path: `${path}.service`, text, hint: closest(input.service, [...services.keys()]) });
   }
   const routes = input.routes.flatMap((route, i) => toRoute(name, route, `${path}.routes[${i}]`, faults));
-  const rules = input.compare.rules;
+  const { rules, showValues, build, budget } = input.compare;
+  for (const [index, shown] of showValues.entries()) {
+    if (parseRulePath(shown) !== null) continue;
+    const text = 'must be a pointer below /body or /headers, as in a rule';
+    faults.push({ path: `${path}.compare.showValues[${index}]`, text, hint: null });
+  }
   for (const fault of checkRules(rules, today)) {
     faults.push({ path: `${path}.compare.${fault.path}`, text: fault.text, hint: null });
   }
@@ -251,6 +260,7 @@ function toGroup(
     shadowLimits: input.shadow,
     forwarding: forwardingOf(input),
     rules,
+    comparing: { showValues, buildsIgnored: build === 'ignore', budget },
   };
 }
 

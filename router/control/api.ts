@@ -1,5 +1,6 @@
 /** The wire types of the admin API: all that the command line and the console may see. */
-import type { Actor } from '../core/events.ts';
+import type { Suggestion } from '../core/compare/suggest.ts';
+import type { Actor, Mark } from '../core/events.ts';
 import type {
   FlagChange,
   FlagEvent,
@@ -9,7 +10,8 @@ import type {
   FlagOwner,
   FlagShown,
 } from '../core/flags.ts';
-import type { Applied, FlagShare, FlagStatus, WorkerState } from '../core/ports.ts';
+import type { Applied, Evicted, FlagShare, FlagStatus, StoredCause, WorkerState } from '../core/ports.ts';
+import type { Marked } from '../core/rollout.ts';
 import type { SkipReason, Stage, Stop } from '../core/types.ts';
 
 export interface Envelope<T> {
@@ -111,6 +113,66 @@ export interface Comparisons {
   readonly ignored: number;
   readonly different: number;
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  readonly causes: number;
+}
+
+/** A cause without what only somebody who looks at it gets. */
+export interface CauseSummary extends Omit<StoredCause, 'examples' | 'smallest'> {
+  readonly mark: Mark;
+  /** Who said so, when and why; null while it is `new`. */
+  readonly marked: Marked | null;
+}
+
+export interface DiffsData {
+  readonly group: string;
+  readonly comparisons: Comparisons;
+  /** Causes that had to make room, and the pairs they stood for. */
+  readonly evicted: Evicted;
+  /** Current before stale, worst first, most frequent first. */
+  readonly causes: readonly CauseSummary[];
+}
+
+/** One side of a difference: what it is like, and its value only where that may be shown. */
+export interface SideShape {
+  readonly type: string;
+  readonly length: number;
+  readonly format?: string;
+  readonly digest?: string;
+  readonly code?: string;
+  readonly value?: string;
+}
+
+export interface Example {
+  /** `GET /api/products/{id}?page={page}` */
+  readonly request: string;
+  /** All differences of the pair; those listed may be fewer. */
+  readonly count: number;
+  readonly differences: readonly {
+    readonly path: string;
+    readonly kind: string;
+    readonly detail: string | null;
+    readonly severity: string;
+    readonly legacy: SideShape | null;
+    readonly service: SideShape | null;
+  }[];
+}
+
+export interface CauseData extends CauseSummary {
+  readonly examples: readonly Example[];
+  /** The smallest request that shows it, for both sides; null once its examples have expired. */
+  readonly curl: { readonly legacy: string; readonly service: string } | null;
+  /** Per entry: the rule that would silence it; null where none should. */
+  readonly rules: readonly (Suggestion | null)[];
+}
+
+export interface MarkData extends Marked {
+  readonly group: string;
+  readonly cause: string;
+}
+
+export interface PurgeData {
+  readonly group: string;
+  /** Causes that were deleted, with their examples. */
   readonly causes: number;
 }
 

@@ -1,5 +1,5 @@
 import { assertNever } from './assert.ts';
-import type { FlagName, Happening, LedgerEvent, Override } from './events.ts';
+import type { FlagName, Happening, LedgerEvent, Mark, Override } from './events.ts';
 import type { Stage } from './types.ts';
 
 /** A share that was decided but not yet read back from the flag. */
@@ -16,6 +16,14 @@ export interface Written {
   readonly ever: boolean;
   /** Intents that a newer one replaced before they were read back, oldest first; any of them may have been written. */
   readonly replaced: readonly Intent[];
+}
+
+export interface Marked {
+  readonly mark: Mark;
+  readonly reason: string;
+  readonly by: string;
+  /** RFC 3339 UTC. */
+  readonly at: string;
 }
 
 /** What the ledger says about one group. */
@@ -39,6 +47,8 @@ export interface GroupState {
   readonly restoring: Readonly<Record<FlagName, boolean>>;
   /** What somebody else made of a flag; recorded once, until the flag is ours again. */
   readonly foreign: Readonly<Record<FlagName, Override | null>>;
+  /** What people say of causes, by id; those that are `new` are not here. */
+  readonly marks: ReadonlyMap<string, Marked>;
   /** The newest decision, for people. */
   readonly last: {
     readonly seq: number;
@@ -57,11 +67,13 @@ export interface LedgerState {
 /** Replaced intents that are remembered per flag; a write older than that is taken for somebody else's. */
 const REPLACED_MAX = 100;
 
-/** Say what a flag was read as; nobody decided anything. */
-const ACKNOWLEDGEMENTS: readonly LedgerEvent['type'][] = [
+/** Say what a flag was read as, or what somebody thinks of a difference; nobody decided about traffic. */
+const NO_DECISIONS: readonly LedgerEvent['type'][] = [
   'share.verified',
   'shadow.verified',
   'override.cleared',
+  'cause.marked',
+  'comparisons.purged',
 ];
 
 export const EMPTY_LEDGER: LedgerState = { seq: 0, groups: new Map() };
@@ -82,7 +94,7 @@ export function fold(state: LedgerState, event: LedgerEvent): LedgerState {
       `ledger event ${event.seq}: expected rev ${before.rev + 1} of group "${event.group}"`,
     );
   const groups = new Map(state.groups);
-  const newest = ACKNOWLEDGEMENTS.includes(event.type) ? {} : { decidedRev: event.rev, last: lastOf(event) };
+  const newest = NO_DECISIONS.includes(event.type) ? {} : { decidedRev: event.rev, last: lastOf(event) };
   groups.set(event.group, { ...applied(before, event), rev: event.rev, ...newest });
   return { seq: event.seq, groups };
 }
@@ -127,9 +139,22 @@ function applied(group: GroupState, event: LedgerEvent): GroupState {
     }
     case 'override.cleared':
       return { ...group, foreign: { ...group.foreign, [event.body.flag]: null } };
+    case 'cause.marked':
+      return { ...group, marks: marked(group.marks, event) };
+    case 'comparisons.purged':
+      return group;
     default:
       return assertNever(event);
   }
+}
+
+function marked(
+  marks: GroupState['marks'],
+  { body, actor, at }: Extract<LedgerEvent, { type: 'cause.marked' }>,
+): GroupState['marks'] {
+  const { cause, mark, reason } = body;
+  const others = [...marks].filter(([id]) => id !== cause);
+  return new Map(mark === 'new' ? others : [...others, [cause, { mark, reason, by: actor.id, at }]]);
 }
 
 /** The intent of a flag that was not read back yet. */
@@ -178,6 +203,7 @@ function newGroup(event: LedgerEvent): GroupState {
     written: { serve: UNWRITTEN, shadow: UNWRITTEN },
     restoring: { serve: false, shadow: false },
     foreign: { serve: null, shadow: null },
+    marks: new Map(),
     last: lastOf(event),
   };
 }

@@ -3,6 +3,7 @@ import type { GroupState, LedgerState } from './rollout.ts';
 import type {
   CompareRule,
   Group,
+  GroupComparing,
   GroupForwarding,
   Route,
   ShadowLimits,
@@ -30,6 +31,9 @@ export const AS_EVERYWHERE: GroupForwarding = {
   onDisagree: 'refuse',
 };
 
+/** A group whose comparisons are shown and weighed as everywhere. */
+export const COMPARED_AS_EVERYWHERE: GroupComparing = { showValues: [], buildsIgnored: false, budget: 0.001 };
+
 /** A group as the configuration describes it. */
 export interface GroupPlan {
   readonly name: string;
@@ -39,6 +43,7 @@ export interface GroupPlan {
   readonly shadowLimits: ShadowLimits;
   readonly forwarding: GroupForwarding;
   readonly rules: readonly CompareRule[];
+  readonly comparing: GroupComparing;
 }
 
 export interface RoutingPlan {

@@ -6,25 +6,43 @@ import { compileRules, dependsOnStatus, type RuleSet } from '../core/compare/rul
 import { signatureOf } from '../core/compare/signature.ts';
 import { createTemplates } from '../core/compare/templates.ts';
 import type { Trail } from '../core/compare/trail.ts';
-import type { CauseEntry } from '../core/ports.ts';
+import type { FaultKind } from '../core/mutants.ts';
+import type { CauseEntry, ShownRequest } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
 import { createInflate } from './decode.ts';
 import type { Pair, PairMeta } from './pair.ts';
-import { createRedactor, type Redactor } from './redact.ts';
+import { createRedactor, type Redactor, type Shows, showsBelow } from './redact.ts';
 
 /** All that leaves the comparer. */
 export type Judged =
   | { readonly outcome: 'skipped'; readonly reason: SkipReason }
-  | { readonly outcome: 'same' | 'ignored'; readonly silencedBy: readonly (readonly [number, number])[] }
+  | {
+      readonly outcome: 'same' | 'ignored';
+      readonly silencedBy: readonly (readonly [number, number])[];
+      /** What became of faults put into the service's answer; only where a self-test was asked for. */
+      readonly selfTests?: readonly SelfTest[];
+    }
   | {
       readonly outcome: 'different';
       readonly silencedBy: readonly (readonly [number, number])[];
       /** 16 hex digits of the signature. */
       readonly id: string;
       readonly entries: readonly CauseEntry[];
+      /** False: it had more entries than are kept. */
+      readonly complete: boolean;
       /** Redacted JSON text. */
       readonly example: string;
+      readonly request: ShownRequest;
     };
+
+export interface SelfTest {
+  readonly fault: FaultKind;
+  /** Path template, redacted. */
+  readonly template: string;
+  readonly caught: boolean;
+  /** Position of the rule that silences it; null: it was caught, or nothing saw it. */
+  readonly hiddenBy: number | null;
+}
 
 export interface JudgeOptions {
   readonly key: Uint8Array;
@@ -41,6 +59,7 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
   const inflate = createInflate(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
   const compiled = new Map<string, RuleSet>();
+  const shown = new Map<string, Shows>();
 
   function ruleSetOf(
     meta: PairMeta,
@@ -67,6 +86,16 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
     return template;
   }
 
+  function showsOf(paths: readonly string[]): Shows {
+    const name = JSON.stringify(paths);
+    let shows = shown.get(name);
+    if (shows === undefined) {
+      shows = showsBelow(paths);
+      keep(shown, name, shows, GROUPS_MAX);
+    }
+    return shows;
+  }
+
   return {
     /** Never throws: a fault of the comparer itself is the skip `compare-failed`. */
     judge({ meta, legacy, service }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
@@ -75,7 +104,8 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
         const { request, internalHosts } = meta;
         const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
-        return judged(comparison, meta, redactor, templateOf(meta.group));
+        const tools = { redactor, template: templateOf(meta.group), shows: showsOf(meta.showValues) };
+        return judged(comparison, meta, tools);
       } catch {
         return { outcome: 'skipped', reason: 'compare-failed' };
       }
@@ -90,37 +120,38 @@ function keep<T>(map: Map<string, T>, key: string, value: T, max: number): void 
   map.set(key, value);
 }
 
-function judged(
-  comparison: Comparison,
-  meta: PairMeta,
-  redactor: Redactor,
-  template: (trail: Trail) => string,
-): Judged {
+interface Tools {
+  readonly redactor: Redactor;
+  readonly template: (trail: Trail) => string;
+  readonly shows: Shows;
+}
+
+function judged(comparison: Comparison, meta: PairMeta, tools: Tools): Judged {
   if (comparison.outcome === 'skipped') return comparison;
   const silencedBy = [...comparison.silencedBy];
-  const signature = signatureOf(comparison.differences, ({ trail }) => template(trail));
+  const signature = signatureOf(comparison.differences, ({ trail }) => tools.template(trail));
   if (comparison.outcome !== 'different' || signature === null) {
     return { outcome: comparison.outcome === 'same' ? 'same' : 'ignored', silencedBy };
   }
   const id = createHash('sha256').update(signature.key).digest('hex').slice(0, 16);
-  const example = exampleOf(comparison, meta, redactor);
-  return { outcome: 'different', silencedBy, id, entries: signature.entries, example };
+  const { request: asked, route } = meta;
+  const request = tools.redactor.request(asked.method, asked.target, route.segments, asked);
+  const example = exampleOf(comparison, request, tools);
+  const { entries, complete } = signature;
+  return { outcome: 'different', silencedBy, id, entries, complete, example, request };
 }
 
 /** As many differences as fit, the exact count beside them. */
 function exampleOf(
   { differences, count }: Extract<Comparison, { outcome: 'different' | 'same' | 'ignored' }>,
-  { request, route }: PairMeta,
-  redactor: Redactor,
+  { method, target }: ShownRequest,
+  { redactor, template, shows }: Tools,
 ): string {
   const shown: string[] = [];
-  const head = JSON.stringify({
-    request: redactor.request(request.method, request.target, route.segments),
-    count,
-  }).slice(0, -1);
+  const head = JSON.stringify({ request: `${method} ${target}`, count }).slice(0, -1);
   let bytes = Buffer.byteLength(head) + 20;
   for (const difference of differences) {
-    const text = JSON.stringify(redactor.difference(difference));
+    const text = JSON.stringify(redactor.difference(difference, template(difference.trail), shows));
     bytes += Buffer.byteLength(text) + 1;
     if (bytes > EXAMPLE_BYTES_MAX) break;
     shown.push(text);

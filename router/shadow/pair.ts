@@ -1,16 +1,19 @@
 /** One pair as a single, exactly sized buffer: handed to the comparer by transfer, not by copying. */
 import type { ServiceReply } from '../core/compare/comparison.ts';
 import type { Captured, Segment } from '../core/types.ts';
+import type { Asked } from './asked.ts';
 
 /** Everything but the bytes. */
 export interface PairMeta {
   readonly group: string;
   readonly route: { readonly label: string; readonly segments: readonly Segment[] };
-  readonly request: { readonly method: string; readonly target: string; readonly url: string };
+  readonly request: Asked & { readonly method: string; readonly target: string; readonly url: string };
   /** `host:port` of both sides' instances. */
   readonly internalHosts: readonly string[];
   /** ISO date; rules that ended before it do not apply. */
   readonly today: string;
+  /** Rule paths below which values may be shown in examples. */
+  readonly showValues: readonly string[];
 }
 
 export interface Pair {

@@ -14,6 +14,7 @@ import type {
 } from '../core/ports.ts';
 import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
+import { askedOf } from './asked.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';
@@ -21,6 +22,8 @@ import type { Judged } from './judge.ts';
 import type { PairMeta } from './pair.ts';
 import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
 import { createRecorder, rulesDigest, type ShadowCounts } from './record.ts';
+import { createRedactor } from './redact.ts';
+import { createWitness } from './witness.ts';
 
 export interface ShadowDeps {
   readonly clock: Clock;
@@ -88,8 +91,9 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     options.comparer,
   );
   const recorder = createRecorder(deps);
-  const digests = new WeakMap<readonly CompareRule[], string>();
-  /** Last build seen per group: a service that gives no answer gives no build either. */
+  const witness = createWitness(deps.key, createRedactor(deps.key).nameOf);
+  const digests = new WeakMap<readonly CompareRule[], { readonly today: string; readonly digest: string }>();
+  /** Last build seen per group and side: a side that gives no answer gives no build either. */
   const builds = new Map<string, string>();
   const idlers: (() => void)[] = [];
   let running = 0;
@@ -164,13 +168,21 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     );
   }
 
-  function metaOf({ group, route, request, publicOrigin, target, primaryTarget }: ShadowJob): PairMeta {
+  /** ISO date. */
+  function today(): string {
+    return new Date(deps.clock.wall()).toISOString().slice(0, 10);
+  }
+
+  function metaOf(job: ShadowJob): PairMeta {
+    const { group, route, request, publicOrigin, target, primaryTarget } = job;
+    const { method, target: asked } = request;
     return {
       group: group.name,
       route: { label: route.label, segments: route.segments },
-      request: { method: request.method, target: request.target, url: `${publicOrigin}${request.target}` },
+      request: { ...askedOf(job), method, target: asked, url: `${publicOrigin}${asked}` },
       internalHosts: [target, primaryTarget].map(({ origin }) => new URL(origin).host),
-      today: new Date(deps.clock.wall()).toISOString().slice(0, 10),
+      today: today(),
+      showValues: group.comparing.showValues,
     };
   }
 
@@ -183,7 +195,9 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   }
 
   function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
-    recorder.settled(keyOf(job, replayed), judged);
+    const key = keyOf(job, replayed);
+    const legacy = answerOf('legacy', job, replayed);
+    recorder.settled(key, judged, witness(job, legacy), buildOf('legacy', job, replayed));
     const reason = judged.outcome === 'skipped' ? judged.reason : null;
     if (replayed === null) deps.meter.eligible(job.group.name, reason);
     else deps.meter.compared(job.group.name, judged.outcome, reason);
@@ -191,21 +205,26 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
 
   function keyOf(job: ShadowJob, replayed: Replayed | null): EvidenceKey {
     const { name, rules } = job.group;
-    let digest = digests.get(rules);
-    if (digest === undefined) {
-      digest = rulesDigest(rules);
-      digests.set(rules, digest);
-    }
     const shadowed = otherThan(job.primary);
-    return { group: name, route: job.route.label, shadowed, build: buildOf(job, replayed), rules: digest };
+    const build = buildOf('service', job, replayed);
+    return { group: name, route: job.route.label, shadowed, build, rules: digestOf(rules) };
   }
 
-  function buildOf(job: ShadowJob, replayed: Replayed | null): string {
-    const copied = replayed?.kind === 'answer' ? replayed.answer : null;
-    const answer = job.primary === 'service' ? job.answer : copied;
-    const header = (job.primary === 'service' ? job.primaryTarget : job.target).buildHeader;
+  /** Anew each day: rules that ended the day before are no longer in force. */
+  function digestOf(rules: readonly CompareRule[]): string {
+    const day = today();
+    const known = digests.get(rules);
+    if (known?.today === day) return known.digest;
+    const digest = rulesDigest(rules, day);
+    digests.set(rules, { today: day, digest });
+    return digest;
+  }
+
+  function buildOf(side: Side, job: ShadowJob, replayed: Replayed | null): string {
+    const answer = answerOf(side, job, replayed);
+    const header = (job.primary === side ? job.primaryTarget : job.target).buildHeader;
     const seen = answer === null || header === null ? null : headerValue(answer.fields, header);
-    const { name } = job.group;
+    const name = `${side} ${job.group.name}`;
     if (seen === null) return builds.get(name) ?? '';
     if (builds.size < BUILDS_MAX || builds.has(name)) builds.set(name, seen.slice(0, 128));
     return seen.slice(0, 128);
@@ -272,6 +291,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
 
 function skip(reason: SkipReason): Judged {
   return { outcome: 'skipped', reason };
+}
+
+/** Null: this side gave none. */
+function answerOf(side: Side, job: ShadowJob, replayed: Replayed | null): Captured | null {
+  if (job.primary === side) return job.answer;
+  return replayed?.kind === 'answer' ? replayed.answer : null;
 }
 
 function otherThan(primary: Side): Side {

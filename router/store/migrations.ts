@@ -1,4 +1,4 @@
-import { COMPARISON_MIGRATIONS } from './comparisons.ts';
+import { CAUSE_MIGRATIONS, COMPARISON_MIGRATIONS } from './comparisons.ts';
 import { FLAG_REQUEST_MIGRATIONS } from './flag-requests.ts';
 import { LEDGER_MIGRATIONS } from './ledger.ts';
 
@@ -7,4 +7,5 @@ export const MIGRATIONS: readonly string[] = [
   ...LEDGER_MIGRATIONS,
   ...COMPARISON_MIGRATIONS,
   ...FLAG_REQUEST_MIGRATIONS,
+  ...CAUSE_MIGRATIONS,
 ];

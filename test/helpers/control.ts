@@ -9,7 +9,12 @@ import { createTraffic, type Traffic } from '../../router/control/traffic.ts';
 import { parsePattern } from '../../router/core/match.ts';
 import type { Applied, FlagReader, FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
 import type { Command } from '../../router/core/rollout.ts';
-import { AS_EVERYWHERE, type GroupPlan, type RoutingPlan } from '../../router/core/snapshot.ts';
+import {
+  AS_EVERYWHERE,
+  COMPARED_AS_EVERYWHERE,
+  type GroupPlan,
+  type RoutingPlan,
+} from '../../router/core/snapshot.ts';
 import { createTally } from '../../router/core/tally.ts';
 import type { Observation } from '../../router/core/types.ts';
 import { openLedger } from '../../router/store/ledger.ts';
@@ -145,5 +150,6 @@ function planOf(name: string): GroupPlan {
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
   };
 }

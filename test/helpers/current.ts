@@ -1,6 +1,6 @@
 import { buildTable, parsePattern } from '../../router/core/match.ts';
 import type { Current } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
+import { AS_EVERYWHERE, COMPARED_AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type { Group, Route, Snapshot, Target } from '../../router/core/types.ts';
 
 export type TestGroup = Partial<Omit<Group, 'routes' | 'service'>> & {
@@ -59,6 +59,7 @@ function groupOf({ service, routes, rewriteLocation, ...given }: TestGroup): Gro
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
     ...given,
     service: targetAt(given.name, service, rewriteLocation),
     routes: routes.map((text) => routeOf(text, given.name)),

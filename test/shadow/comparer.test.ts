@@ -14,9 +14,17 @@ function pair(legacy: string, service: string): Pair {
     meta: {
       group: 'catalog',
       route: { label: 'GET /', segments: [] },
-      request: { method: 'GET', target: '/', url: 'http://shop.example/' },
+      request: {
+        method: 'GET',
+        target: '/',
+        url: 'http://shop.example/',
+        fields: [],
+        hasBody: false,
+        bytes: 1,
+      },
       internalHosts: [],
       today: '2026-06-01',
+      showValues: [],
     },
     legacy: ok(legacy),
     service: { kind: 'answer', answer: ok(service), oversize: false },

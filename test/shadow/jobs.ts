@@ -1,7 +1,7 @@
 /** Jobs, groups and a memory store for the shadow tests. */
 
 import type { Clock, ComparisonBatch, Log } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
+import { AS_EVERYWHERE, COMPARED_AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
 import type {
   Captured,
   CompareRule,
@@ -54,6 +54,7 @@ export function group(more: Partial<Group> = {}): Group {
     shadowLimits: LIMITS,
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
     ...more,
   };
 }

@@ -2,14 +2,15 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from '../../router/core/meter.ts';
-import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
+import type { CompareRule, ShadowJob, SkipReason } from '../../router/core/types.ts';
 import { createReplayer } from '../../router/proxy/replayer.ts';
 import { rulesDigest } from '../../router/shadow/record.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
-import { COMPARISON_MIGRATIONS, createComparisonStore } from '../../router/store/comparisons.ts';
+import { createComparisonStore } from '../../router/store/comparisons.ts';
+import { MIGRATIONS } from '../../router/store/migrations.ts';
+import { openDatabase } from '../../router/store/open.ts';
 import { counted } from '../helpers/counted.ts';
 import {
   group,
@@ -133,7 +134,10 @@ test('in reverse a member that only the service has is still extra', async () =>
   await shadow.idle();
   shadow.flush();
   const [cause] = store.batches[0]?.causes ?? [];
-  expect(cause).toMatchObject({ shadowed: 'legacy', entries: [{ template: '/body/b', kind: 'extra' }] });
+  expect(cause).toMatchObject({
+    places: [{ shadowed: 'legacy' }],
+    entries: [{ template: '/body/b', kind: 'extra' }],
+  });
 });
 
 test('the counting identity holds at every moment, whatever happens to the copies', async () => {
@@ -283,18 +287,19 @@ test('evidence is kept per build of the service, and a failure belongs to the bu
   }
   shadow.flush();
   const causes = store.batches[0]?.causes ?? [];
-  expect(causes.map(({ build, entries }) => [build, entries[0]?.template])).toEqual([
+  expect(causes.map(({ places, entries }) => [places[0]?.build, entries[0]?.template])).toEqual([
     ['b7', '/body/a'],
     ['b7', '/exchange'],
   ]);
 });
 
-test('the digest of rules follows what they do, not who owns them', () => {
+test('the digest of rules follows what those in force do, not who owns them', () => {
   const rule = ignoring('/body/a');
-  expect(rulesDigest([{ ...rule, owner: 'other', reason: 'x', expires: '2030-01-01' }])).toBe(
-    rulesDigest([rule]),
-  );
-  expect(rulesDigest([{ ...rule, path: '/body/b' }])).not.toBe(rulesDigest([rule]));
+  const digestOf = (more: Partial<CompareRule>, today = '2026-01-01') =>
+    rulesDigest([{ ...rule, ...more }], today);
+  expect(digestOf({ owner: 'other', reason: 'x', expires: '2030-01-01' })).toBe(digestOf({}));
+  expect(digestOf({ path: '/body/b' })).not.toBe(digestOf({}));
+  expect(digestOf({}, '2100-01-01')).toBe(rulesDigest([], '2026-01-01'));
 });
 
 const CANARIES = {
@@ -311,9 +316,8 @@ const CANARIES = {
 test('no value of a request or an answer reaches the data folder', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'fig-canary-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const db = new Database(join(folder, 'fig.db'));
+  const db = openDatabase(join(folder, 'fig.db'), MIGRATIONS);
   onTestFinished(() => void db.close());
-  for (const sql of COMPARISON_MIGRATIONS) db.exec(sql);
   const { bearer, cookie, mail, card, query, key, path, text } = CANARIES;
   const body = (n: number) =>
     JSON.stringify({
@@ -342,7 +346,7 @@ test('no value of a request or an answer reaches the data folder', async () => {
   shadow.flush();
   const stored = createComparisonStore(db).causes('catalog');
   expect(stored).toHaveLength(1);
-  expect(stored[0]?.examples[0]).toContain('"request":"GET /api/products/~');
+  expect(stored[0]?.examples[0]).toContain('"request":"GET /api/products/{id}?');
   db.pragma('wal_checkpoint(TRUNCATE)');
   const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
   for (const canary of Object.values(CANARIES)) {
