@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addDiffs } from './diffs.ts';
+import { addEvidence } from './evidence.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addExplain } from './explain.ts';
 import { addFlags } from './flags.ts';
@@ -31,6 +32,7 @@ for (const add of [
   addStatus,
   addShadow,
   addDiffs,
+  addEvidence,
   addShift,
   addStage,
   addRollback,

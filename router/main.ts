@@ -11,8 +11,10 @@ import type { StatusData } from './control/api.ts';
 import { createCauses } from './control/causes.ts';
 import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
+import { createEvidenceKeeper, EVIDENCE_LIMITS, NO_NOISE } from './control/evidence.ts';
 import { explain } from './control/explain.ts';
 import { createFlags } from './control/flags.ts';
+import { createKept } from './control/kept.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
 import { createRouting } from './control/routing.ts';
@@ -32,10 +34,12 @@ import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
 import { createComparisonStore } from './store/comparisons.ts';
+import { createEvidenceStore } from './store/evidence.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
 import { openDatabase } from './store/open.ts';
+import { createRoom } from './store/room.ts';
 
 export interface Running {
   /** `http://127.0.0.1:8080` */
@@ -136,6 +140,24 @@ async function assemble(
   const traffic = createTraffic({ groups, clock });
   let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
+  const evidence = createEvidenceKeeper(
+    {
+      store: createEvidenceStore(db),
+      noise: NO_NOISE,
+      group: (name) => routing.get().groups.get(name)?.comparing ?? null,
+      clock,
+      log,
+    },
+    { ...EVIDENCE_LIMITS, memoryBytesMax: settings.evidence.memoryBytesMax },
+  );
+  const results = createKept({
+    store: comparisons,
+    evidence,
+    room: createRoom(db, settings.evidence.fileBytesMax),
+    log,
+  });
+  // Registered before the data planes: closed after they have handed on their last batch.
+  life.onClose(() => evidence.write(true));
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
   const workersFile = join(data, 'workers.json');
   const killFile = join(data, 'fig.kill');
@@ -143,7 +165,7 @@ async function assemble(
   const planes = await createPlanes({
     settings,
     snapshot: routing.get(),
-    control: { reader, digestKey, comparisons, killFile, workersFile, leftovers },
+    control: { reader, digestKey, comparisons: results, killFile, workersFile, leftovers },
     onCounts(counts) {
       traffic.add(counts.traffic);
       // Counts of groups and routes that are gone have no place any more.
@@ -286,6 +308,10 @@ async function assemble(
       flush: planes.flush,
       log,
     }),
+    evidence(group) {
+      planes.flush();
+      return evidence.of(group);
+    },
     flags: createFlags({
       source,
       server: source === 'embedded' ? source : flagsUrl,

@@ -11,7 +11,7 @@ import { assertNever } from '../core/assert.ts';
 import type { Clock, Ledger, Log } from '../core/ports.ts';
 import type { Command } from '../core/rollout.ts';
 import type { Actions, MoveResult } from './act.ts';
-import type { ExplainRequest, Explanation, Move, Reloaded, StatusData } from './api.ts';
+import type { EvidenceData, ExplainRequest, Explanation, Move, Reloaded, StatusData } from './api.ts';
 import type { Causes } from './causes.ts';
 import { createComparisonRoutes } from './comparison-api.ts';
 import { CONTENT_TYPE } from './exposition.ts';
@@ -29,6 +29,8 @@ export interface AdminDeps {
   status(): StatusData;
   explain(request: ExplainRequest): Explanation;
   readonly causes: Causes;
+  /** Null for an unknown group. */
+  evidence(group: string): EvidenceData | null;
   /** Takes a group out of the kill file, so that its release is not undone at once. */
   release(group: string): void;
   readonly flags: Flags;

@@ -1,6 +1,7 @@
 /** The wire types of the admin API: all that the command line and the console may see. */
 import type { Suggestion } from '../core/compare/suggest.ts';
 import type { Actor, Mark } from '../core/events.ts';
+import type { GateVerdict } from '../core/evidence/gate.ts';
 import type {
   FlagChange,
   FlagEvent,
@@ -12,7 +13,7 @@ import type {
 } from '../core/flags.ts';
 import type { Applied, Evicted, FlagShare, FlagStatus, StoredCause, WorkerState } from '../core/ports.ts';
 import type { Marked } from '../core/rollout.ts';
-import type { SkipReason, Stage, Stop } from '../core/types.ts';
+import type { Side, SkipReason, Stage, Stop } from '../core/types.ts';
 
 export interface Envelope<T> {
   /** `fig.status/1` */
@@ -174,6 +175,83 @@ export interface PurgeData {
   readonly group: string;
   /** Causes that were deleted, with their examples. */
   readonly causes: number;
+}
+
+/** What one part of a group's traffic has shown. */
+export interface EvidenceStratum {
+  readonly route: string;
+  readonly stratum: string;
+  /** Compared or skipped for other reasons than policy. */
+  readonly requests: number;
+  readonly compared: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Different requests compared, and how many of them have an unexplained difference. */
+  readonly n: number;
+  readonly k: number;
+  readonly shapes: { readonly observed: number; readonly compared: number };
+  /** Clopper-Pearson, for one look only. */
+  readonly fixedUpper: number;
+  /** May be read at any time. */
+  readonly lower: number;
+  readonly upper: number;
+  /** Different requests at which `upper` is within the budget if no more differ; null: never. */
+  readonly needed: number | null;
+  readonly perHour: number | null;
+}
+
+/** Everything that counts now in one direction: for one build of each side and one set of rules. */
+export interface EvidenceStanding {
+  readonly shadowed: Side;
+  /** Empty while none was seen. */
+  readonly build: string;
+  readonly legacyBuild: string;
+  readonly rules: string;
+  /** Share of requests that may differ. */
+  readonly budget: number;
+  readonly verdict: GateVerdict;
+  /** Whole sentences: why, or what is missing. */
+  readonly reasons: readonly string[];
+  /** About how long that takes; null: cannot be said. */
+  readonly waitMs: number | null;
+  readonly eligible: number;
+  readonly compared: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Different requests. */
+  readonly requests: number;
+  readonly shapes: { readonly observed: number; readonly compared: number };
+  /** The largest; `strataCount` is how many there are. */
+  readonly strata: readonly EvidenceStratum[];
+  readonly strataCount: number;
+}
+
+/** Of other builds or rules: shown for 14 days, counted for nothing. */
+export interface StaleEvidence {
+  readonly shadowed: Side;
+  readonly build: string;
+  readonly legacyBuild: string;
+  readonly rules: string;
+  readonly compared: number;
+  readonly different: number;
+  /** Wall time, ms since 1970. */
+  readonly lastAt: number;
+}
+
+export interface EvidenceData {
+  readonly group: string;
+  /** Copies to the service, and in reverse; empty while nothing was compared. */
+  readonly standings: readonly EvidenceStanding[];
+  readonly stale: readonly StaleEvidence[];
+  readonly kept: {
+    readonly scopes: number;
+    readonly scopesMax: number;
+    /** Of all groups. */
+    readonly bytes: number;
+    readonly bytesMax: number;
+    /** Scopes that had to make room. */
+    readonly evicted: number;
+  };
 }
 
 export type Move =

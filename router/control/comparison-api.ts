@@ -1,12 +1,14 @@
 /** The part of the admin API that is about comparing. */
 import express, { type Response, type Router } from 'express';
 import { z } from 'zod';
-import type { StatusData } from './api.ts';
+import type { EvidenceData, StatusData } from './api.ts';
 import type { Causes } from './causes.ts';
 import { invalid, operator, problem, type Reply, reason, unknownGroup } from './reply.ts';
 
 export interface ComparisonDeps {
   readonly causes: Causes;
+  /** Null for an unknown group. */
+  evidence(group: string): EvidenceData | null;
   status(): StatusData;
 }
 
@@ -51,6 +53,13 @@ export function createComparisonRoutes(deps: ComparisonDeps, reply: Reply): Rout
     return purged === null
       ? unknownGroup(deps.status(), response, group)
       : reply(response, 'fig.purge/1', purged);
+  });
+  routes.get('/api/v1/groups/:group/evidence', (request, response) => {
+    const { group } = request.params;
+    const found = deps.evidence(group);
+    return found === null
+      ? unknownGroup(deps.status(), response, group)
+      : reply(response, 'fig.evidence/1', found);
   });
   return routes;
 }

@@ -274,6 +274,8 @@ export interface EvidenceDelta {
   readonly signatures: readonly EvidenceSignature[];
   /** Differing pairs that found no place here; they count as unexplained. */
   readonly lost: number;
+  /** Wall time, ms since 1970. */
+  readonly lastAt: number;
 }
 
 export interface ComparisonBatch {
@@ -330,6 +332,8 @@ export interface ComparisonStore {
   current(group: string): { readonly build: string; readonly rules: string } | null;
   /** Takes causes with their examples out of the file, and self-tests; gives the number of causes. */
   purge(group: string): number;
+  /** The file is full: the least-hit half of the causes and everything stale goes, counted. */
+  shrink(): void;
 }
 
 /** Kept evidence of one scope. */
@@ -351,10 +355,34 @@ export interface EvidenceTotals {
   readonly lastAt: number;
 }
 
+/** Evidence of a group that had to make room. */
+export interface EvictedEvidence {
+  readonly group: string;
+  /** All scopes that ever did. */
+  readonly scopes: number;
+  /** Those of the builds and rules `of` stands for: how many of their pairs differed. */
+  readonly of: string;
+  readonly different: number;
+}
+
 export interface EvidenceStore {
-  load(): readonly StoredEvidence[];
+  load(): { readonly kept: readonly StoredEvidence[]; readonly evicted: readonly EvictedEvidence[] };
   /** In one transaction; throws when the disk does not take it. */
-  write(changed: readonly StoredEvidence[], gone: readonly EvidenceScope[]): void;
+  write(
+    changed: readonly StoredEvidence[],
+    gone: readonly EvidenceScope[],
+    evicted: readonly EvictedEvidence[],
+  ): void;
+}
+
+/** What learning from legacy's own two answers says; nothing is excused where nothing was learned. */
+export interface NoiseVerdicts {
+  /** Whether a difference of a route is noise. */
+  explained(group: string, route: string): (template: string, kind: Kind) => boolean;
+  /** Paths whose verdict is REGRESSION, as they are shown. */
+  regressions(group: string): readonly string[];
+  /** Legacy against itself was judged: true when nothing was flagged; null: not yet. */
+  selfTestClean(group: string): boolean | null;
 }
 
 /** Counts; never throws, never waits. */

@@ -104,6 +104,7 @@ interface Scoped {
   ignored: number;
   different: number;
   lost: number;
+  lastAt: number;
   readonly skipped: Map<SkipReason, number>;
   readonly observed: Set<number>;
   readonly pairs: Map<string, readonly [number, number, number]>;
@@ -225,6 +226,7 @@ export function createRecorder(
 
   function witness(scope: EvidenceScope, judged: Judged, { request, shape }: Sighting): void {
     const scoped = scopedOf(scope);
+    scoped.lastAt = deps.clock.wall();
     if (judged.outcome === 'skipped') {
       more(scoped.skipped, judged.reason, 1);
       if (scoped.observed.size < OBSERVED_MAX) scoped.observed.add(shape);
@@ -385,6 +387,7 @@ function newScoped(scope: EvidenceScope): Scoped {
     ignored: 0,
     different: 0,
     lost: 0,
+    lastAt: 0,
     skipped: new Map(),
     observed: new Set(),
     pairs: new Map(),

@@ -189,6 +189,17 @@ export function createComparisonStore(
     `SELECT rules, fault, template, tried, caught, hidden_by FROM self_test WHERE group_name = ? AND rules = ?
      ORDER BY fault, template`,
   );
+  const deleteStaleCounts = db.prepare<[]>(
+    `DELETE FROM comparison_counts WHERE route <> '' AND NOT EXISTS (
+       SELECT 1 FROM comparison_current c WHERE c.group_name = comparison_counts.group_name
+         AND c.build = comparison_counts.build AND c.rules = comparison_counts.rules)`,
+  );
+  const countCauses = db.prepare<[], { readonly group: string; readonly causes: number }>(
+    'SELECT group_name AS "group", count(*) AS causes FROM cause GROUP BY group_name',
+  );
+  const leastCauses = db.prepare<[string, number], { readonly id: string; readonly count: number }>(
+    'SELECT id, count FROM cause WHERE group_name = ? ORDER BY count, last_at LIMIT ?',
+  );
   const deleteSelfTests = db.prepare<[string]>('DELETE FROM self_test WHERE group_name = ?');
 
   /** Everything of one group in one summary, so that no count is ever too low. */
@@ -299,8 +310,21 @@ export function createComparisonStore(
     return changes;
   });
 
+  const shrink = db.transaction(() => {
+    deleteStaleCounts.run();
+    for (const { group, causes } of countCauses.all()) {
+      const over = leastCauses.all(group, Math.ceil(causes / 2));
+      for (const { id } of over) deleteCause.run(group, id);
+      const most = Math.max(readEvicted.get(group)?.floor ?? 0, ...over.map((each) => each.count));
+      const pairs = over.reduce((sum, each) => sum + each.count, 0);
+      addEvicted.run(group, over.length, pairs, most);
+      trimSelfTests.run(group, group, Math.floor(limits.selfTestsMax / 4));
+    }
+  });
+
   return {
     flush: (batch) => flush(batch),
+    shrink: () => shrink(),
     counts: (group) => readCounts.all(group).map((row) => storedCount(group, row)),
     causes(group) {
       const current = readCurrent.get(group);

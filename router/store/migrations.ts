@@ -1,4 +1,5 @@
 import { CAUSE_MIGRATIONS, COMPARISON_MIGRATIONS } from './comparisons.ts';
+import { EVIDENCE_MIGRATIONS } from './evidence.ts';
 import { FLAG_REQUEST_MIGRATIONS } from './flag-requests.ts';
 import { LEDGER_MIGRATIONS } from './ledger.ts';
 
@@ -8,4 +9,5 @@ export const MIGRATIONS: readonly string[] = [
   ...COMPARISON_MIGRATIONS,
   ...FLAG_REQUEST_MIGRATIONS,
   ...CAUSE_MIGRATIONS,
+  ...EVIDENCE_MIGRATIONS,
 ];

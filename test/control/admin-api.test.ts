@@ -64,6 +64,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       flush: () => undefined,
       log: quiet,
     }),
+    evidence: () => null,
     flags: createFlags({
       source: 'embedded',
       server: 'embedded',
