@@ -9,6 +9,7 @@ import { addKill } from './kill.ts';
 import { addProxy } from './proxy.ts';
 import { addReload } from './reload.ts';
 import { addRollback } from './rollback.ts';
+import { addSelfTest } from './selftest.ts';
 import { addShadow } from './shadow.ts';
 import { addShift } from './shift.ts';
 import { addStage } from './stage.ts';
@@ -33,6 +34,7 @@ for (const add of [
   addShadow,
   addDiffs,
   addEvidence,
+  addSelfTest,
   addShift,
   addStage,
   addRollback,

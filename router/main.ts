@@ -18,6 +18,7 @@ import { createKept } from './control/kept.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
 import { createRouting } from './control/routing.ts';
+import { selfTested } from './control/self-tested.ts';
 import { effectiveShare, groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
 import { meteredFor } from './core/metering.ts';
@@ -311,6 +312,12 @@ async function assemble(
     evidence(group) {
       planes.flush();
       return evidence.of(group);
+    },
+    selfTest(name) {
+      const group = routing.get().groups.get(name);
+      if (group === undefined) return null;
+      planes.flush();
+      return selfTested(comparisons, group, NO_NOISE);
     },
     flags: createFlags({
       source,

@@ -11,26 +11,21 @@ import { assertNever } from '../core/assert.ts';
 import type { Clock, Ledger, Log } from '../core/ports.ts';
 import type { Command } from '../core/rollout.ts';
 import type { Actions, MoveResult } from './act.ts';
-import type { EvidenceData, ExplainRequest, Explanation, Move, Reloaded, StatusData } from './api.ts';
-import type { Causes } from './causes.ts';
-import { createComparisonRoutes } from './comparison-api.ts';
+import type { ExplainRequest, Explanation, Move, Reloaded } from './api.ts';
+import { type ComparisonDeps, createComparisonRoutes } from './comparison-api.ts';
 import { CONTENT_TYPE } from './exposition.ts';
 import type { Flags } from './flags.ts';
 import { createFlagRoutes } from './flags-api.ts';
 import { invalid, operator, problem, type Reply, reason, replier, unknownGroup } from './reply.ts';
 
-export interface AdminDeps {
+export interface AdminDeps extends ComparisonDeps {
   /** Bearer token; compared in constant time. */
   readonly token: string;
   readonly actions: Actions;
   readonly ledger: Pick<Ledger, 'recent'>;
   readonly clock: Clock;
   readonly log: Log;
-  status(): StatusData;
   explain(request: ExplainRequest): Explanation;
-  readonly causes: Causes;
-  /** Null for an unknown group. */
-  evidence(group: string): EvidenceData | null;
   /** Takes a group out of the kill file, so that its release is not undone at once. */
   release(group: string): void;
   readonly flags: Flags;

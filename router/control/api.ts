@@ -254,6 +254,26 @@ export interface EvidenceData {
   };
 }
 
+/** Known faults put into answers as they pass, and the share that comparing finds under the rules in force. */
+export interface SelfTestData {
+  readonly group: string;
+  /** Digest of the rules; empty while nothing was compared. */
+  readonly rules: string;
+  readonly tried: number;
+  readonly caught: number;
+  readonly faults: readonly { readonly fault: string; readonly tried: number; readonly caught: number }[];
+  readonly escaped: readonly {
+    readonly fault: string;
+    readonly path: string;
+    readonly tried: number;
+    readonly caught: number;
+    /** The rules that hide it, as `path action`; empty: the default semantics do. */
+    readonly hiddenBy: readonly string[];
+  }[];
+  /** Legacy against itself: true when nothing was flagged; null: it was not asked twice yet. */
+  readonly legacyAgainstItself: boolean | null;
+}
+
 export type Move =
   | { readonly kind: 'shadow'; readonly sample: number; readonly reason?: string | undefined }
   | { readonly kind: 'shift'; readonly share: number; readonly reason?: string | undefined }

@@ -1,7 +1,7 @@
 /** The part of the admin API that is about comparing. */
 import express, { type Response, type Router } from 'express';
 import { z } from 'zod';
-import type { EvidenceData, StatusData } from './api.ts';
+import type { EvidenceData, SelfTestData, StatusData } from './api.ts';
 import type { Causes } from './causes.ts';
 import { invalid, operator, problem, type Reply, reason, unknownGroup } from './reply.ts';
 
@@ -9,6 +9,7 @@ export interface ComparisonDeps {
   readonly causes: Causes;
   /** Null for an unknown group. */
   evidence(group: string): EvidenceData | null;
+  selfTest(group: string): SelfTestData | null;
   status(): StatusData;
 }
 
@@ -60,6 +61,13 @@ export function createComparisonRoutes(deps: ComparisonDeps, reply: Reply): Rout
     return found === null
       ? unknownGroup(deps.status(), response, group)
       : reply(response, 'fig.evidence/1', found);
+  });
+  routes.get('/api/v1/groups/:group/selftest', (request, response) => {
+    const { group } = request.params;
+    const found = deps.selfTest(group);
+    return found === null
+      ? unknownGroup(deps.status(), response, group)
+      : reply(response, 'fig.selftest/1', found);
   });
   return routes;
 }

@@ -12,6 +12,7 @@ import type { CompareRule, SkipReason } from '../core/types.ts';
 import { createInflate } from './decode.ts';
 import type { Pair, PairMeta } from './pair.ts';
 import { createRedactor, type Redactor, type Shows, showsBelow } from './redact.ts';
+import { selfTest } from './self-test.ts';
 
 /** All that leaves the comparer. */
 export type Judged =
@@ -105,12 +106,24 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
         const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
         const tools = { redactor, template: templateOf(meta.group), shows: showsOf(meta.showValues) };
-        return judged(comparison, meta, tools);
+        const result = judged(comparison, meta, tools);
+        if (meta.selfTest === null || service.kind !== 'answer' || !isMatch(result)) return result;
+        const selfTests = selfTest(
+          { legacy, service: service.answer },
+          context,
+          tools.template,
+          meta.selfTest,
+        );
+        return { ...result, selfTests };
       } catch {
         return { outcome: 'skipped', reason: 'compare-failed' };
       }
     },
   };
+}
+
+function isMatch(judged: Judged): judged is Extract<Judged, { outcome: 'same' | 'ignored' }> {
+  return judged.outcome === 'same' || judged.outcome === 'ignored';
 }
 
 /** Oldest out when full. */

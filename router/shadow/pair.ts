@@ -14,6 +14,8 @@ export interface PairMeta {
   readonly today: string;
   /** Rule paths below which values may be shown in examples. */
   readonly showValues: readonly string[];
+  /** Put faults into the service's answer and look which would be found; a number chooses where. Null: no. */
+  readonly selfTest: number | null;
 }
 
 export interface Pair {

@@ -37,6 +37,8 @@ export interface ShadowRecorder {
   taken(group: string): void;
   /** A taken job whose comparison is known. `legacyBuild`: empty while none was seen. */
   settled(key: EvidenceKey, judged: Judged, sighting: Sighting, legacyBuild: string): void;
+  /** What became of faults put into an answer; never part of a count. */
+  selfTested(key: EvidenceKey, found: readonly SelfTest[]): void;
   counts(group: string): ShadowCounts;
   /** Hands what was counted to the store; on failure it is kept for the next time. */
   flush(): void;
@@ -311,15 +313,15 @@ export function createRecorder(
       add(key, judged.outcome, judged.outcome === 'skipped' ? judged.reason : null);
       witness({ ...key, stratum: sighting.stratum, legacyBuild }, judged, sighting);
       if (judged.outcome === 'different') addCause(key, judged, sighting.shape);
-      else if (judged.outcome !== 'skipped') addSelfTests(key, judged.selfTests ?? []);
     },
+    selfTested: addSelfTests,
     counts(group) {
       const { skipped, unsettled: _, ...rest } = tallies.get(group) ?? newTally();
       return { ...rest, skipped: Object.fromEntries(skipped) };
     },
     flush() {
       keepSkips();
-      if (counts.size === 0) return;
+      if (counts.size === 0 && selfTests.size === 0) return;
       try {
         deps.store.flush(batchOf());
         clear();

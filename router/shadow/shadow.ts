@@ -19,7 +19,7 @@ import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';
 import type { Judged } from './judge.ts';
-import type { PairMeta } from './pair.ts';
+import type { Pair, PairMeta } from './pair.ts';
 import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
 import { createRecorder, rulesDigest, type ShadowCounts } from './record.ts';
 import { createRedactor } from './redact.ts';
@@ -44,6 +44,8 @@ export interface ShadowOptions {
   /** Largest decoded body of one side, bytes. */
   readonly decodedBytesMax: number;
   readonly flushMs: number;
+  /** At most one self-test per group in this time. */
+  readonly selfTestEveryMs: number;
 }
 
 export const SHADOW_OPTIONS: ShadowOptions = {
@@ -51,6 +53,7 @@ export const SHADOW_OPTIONS: ShadowOptions = {
   comparer: COMPARER_LIMITS,
   decodedBytesMax: 4 * 1024 * 1024,
   flushMs: 1000,
+  selfTestEveryMs: 2000,
 };
 
 export interface Shadow extends ShadowSink {
@@ -79,6 +82,8 @@ interface ShadowHealth {
 }
 
 const BUILDS_MAX = 1000;
+/** Larger answers are not tested: their mutants would keep the thread from its work. */
+const SELF_TEST_BYTES_MAX = 32_768;
 const IDENTICAL: Judged = { outcome: 'same', silencedBy: [] };
 
 /** Does no I/O before `start`; offers before it are refused as `draining`. */
@@ -95,6 +100,9 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   const digests = new WeakMap<readonly CompareRule[], { readonly today: string; readonly digest: string }>();
   /** Last build seen per group and side: a side that gives no answer gives no build either. */
   const builds = new Map<string, string>();
+  /** When a group was tested last. */
+  const testedAt = new Map<string, number>();
+  let tests = 0;
   const idlers: (() => void)[] = [];
   let running = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -157,14 +165,40 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     const { legacy, service } = sides;
     if (service.kind === 'answer' && !service.oversize && areIdentical(legacy, service.answer)) {
       finish(ticket, replayed, IDENTICAL);
+      selfTest(job, replayed, sides);
       return;
     }
     comparer.judge({ meta: metaOf(job), ...sides }, job.group.rules).then(
-      (judged) => finish(ticket, replayed, judged),
+      (judged) => {
+        finish(ticket, replayed, judged);
+        if (judged.outcome === 'same' || judged.outcome === 'ignored') selfTest(job, replayed, sides);
+      },
       (error: unknown) => {
         deps.log.error('shadow.failed', { error: error instanceof Error ? error.message : String(error) });
         finish(ticket, replayed, skip('compare-failed'));
       },
+    );
+  }
+
+  /** Now and then: would known faults in this answer have been found? Its own result counts for nothing. */
+  function selfTest(job: ShadowJob, replayed: Replayed, sides: Omit<Pair, 'meta'>): void {
+    const { name, rules } = job.group;
+    const now = deps.clock.now();
+    const { service, legacy } = sides;
+    if (service.kind !== 'answer' || timer === undefined) return;
+    if (legacy.body.length > SELF_TEST_BYTES_MAX || service.answer.body.length > SELF_TEST_BYTES_MAX) return;
+    if (now - (testedAt.get(name) ?? Number.NEGATIVE_INFINITY) < options.selfTestEveryMs) return;
+    if (testedAt.size >= BUILDS_MAX) testedAt.clear();
+    testedAt.set(name, now);
+    tests += 1;
+    const key = keyOf(job, replayed);
+    const pair = { meta: { ...metaOf(job), selfTest: tests }, ...sides };
+    comparer.judge(pair, rules).then(
+      (judged) => {
+        if (judged.outcome === 'same' || judged.outcome === 'ignored')
+          recorder.selfTested(key, judged.selfTests ?? []);
+      },
+      (error: unknown) => deps.log.error('self-test.failed', { error: String(error) }),
     );
   }
 
@@ -183,6 +217,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       internalHosts: [target, primaryTarget].map(({ origin }) => new URL(origin).host),
       today: today(),
       showValues: group.comparing.showValues,
+      selfTest: null,
     };
   }
 

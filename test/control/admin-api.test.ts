@@ -65,6 +65,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       log: quiet,
     }),
     evidence: () => null,
+    selfTest: () => null,
     flags: createFlags({
       source: 'embedded',
       server: 'embedded',

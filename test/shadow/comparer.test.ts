@@ -25,6 +25,7 @@ function pair(legacy: string, service: string): Pair {
       internalHosts: [],
       today: '2026-06-01',
       showValues: [],
+      selfTest: null,
     },
     legacy: ok(legacy),
     service: { kind: 'answer', answer: ok(service), oversize: false },

@@ -45,6 +45,7 @@ test('what is identical is the same to the comparer too, whatever the answers ho
     internalHosts: ['catalog.internal:80'],
     today: '2026-01-01',
     showValues: [],
+    selfTest: null,
   };
   const line = fc.oneof(
     fc.constantFrom<[string, string]>(
