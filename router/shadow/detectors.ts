@@ -17,7 +17,10 @@ const DETECTORS: readonly Detector[] = [
   },
   { name: 'iban', regex: /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b/gi, holds: isIban },
   { name: 'card', regex: /\b\d(?:[ -]?\d){11,18}\b/g, holds: isCard },
-  { name: 'phone', regex: /(?<![\w.])(?:\+|00|0)\d(?:[ ()/.-]{0,2}\d){6,13}(?![\w])/g },
+  {
+    name: 'phone',
+    regex: /(?<![\w.])(?:(?:\+|00|0)\d(?:[ ()/.-]{0,2}\d){6,13}|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?!\w)/g,
+  },
 ];
 
 /** `text` with everything found replaced by its kind in angle brackets. At most `CHARS_MAX` are looked at and kept. */
