@@ -118,7 +118,7 @@ type Different = Extract<Judged, { outcome: 'different' }>;
 const SHAPE_REGISTERS = 64;
 const OBSERVED_MAX = 1000;
 /** Stratum of what found no place of its own. */
-export const OTHERS = 'others';
+const OTHERS = 'others';
 
 export function createRecorder(
   deps: {
