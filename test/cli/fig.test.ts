@@ -149,12 +149,17 @@ describe('with a server', () => {
     expect(await run('kill', 'orders')).toMatchObject({ exit: 0, stdout: expect.stringContaining('killed') });
   });
 
-  test('a cause is found, looked at, marked and deleted, in words and in JSON', async () => {
+  test('a cause is found, looked at, marked and deleted, in words and in JSON', {
+    timeout: 60_000,
+  }, async () => {
     const { json, run, traffic } = await server();
     await run('shadow', 'orders', 'on');
-    for (const id of [1, 2]) await fetch(`${traffic}/orders/${id}`, { headers: { 'X-User': 'u1' } });
     let causes: readonly { readonly id: string }[] = [];
-    while (causes.length === 0) ({ causes } = (await json('diffs', 'orders')).said.data);
+    // A busy machine takes no copies: then it is asked again.
+    for (let n = 1; causes.length === 0; n += 1) {
+      await fetch(`${traffic}/orders/${n}`, { headers: { 'X-User': 'u1' } }).then((answer) => answer.text());
+      ({ causes } = (await json('diffs', 'orders')).said.data);
+    }
     const [{ id = '' } = {}] = causes;
     expect((await run('diffs', 'orders')).stdout).toMatch(new RegExp(`${id}  new +medium`));
     const shown = await run('diffs', 'orders', id);
@@ -167,12 +172,10 @@ describe('with a server', () => {
     expect(marked).toMatchObject({ exit: 0, stdout: expect.stringContaining('marked bug by ana') });
     expect((await run('diffs', 'orders')).stdout).toMatch(new RegExp(`${id}  bug +medium`));
     expect((await run('history')).stdout).toContain(`cause ${id} marked bug`);
-    expect((await run('evidence', 'orders')).stdout).toContain(
-      'missing   It is not known which builds were compared.',
-    );
+    expect((await run('evidence', 'orders')).stdout).toMatch(/because +GET .orders.:id, .* requests differ/);
     expect((await json('evidence', 'orders')).said).toMatchObject({
       schema: 'fig.evidence/1',
-      data: { standings: [{ verdict: 'Inconclusive', compared: 2, requests: 2 }] },
+      data: { standings: [{ verdict: 'Fail', build: '', rules: expect.any(String) }] },
     });
     expect((await run('selftest', 'orders')).stdout).toContain('no fault was tried yet');
     expect((await json('selftest', 'orders')).said).toMatchObject({ schema: 'fig.selftest/1' });

@@ -209,12 +209,18 @@ test('no value of a request or an answer reaches a file, the log, a command or t
         ...(method === 'POST' ? { body: JSON.stringify({ mail, note: CANARIES.body }) } : {}),
       },
     ).then((reply) => reply.arrayBuffer());
-  for (const kind of PATHS) for (let times = 0; times < 2; times += 1) await ask(kind);
-  await ask('json', 'POST');
-  await admin.until(({ groups: [group] }) => {
-    const settled = group?.comparisons.eligible ?? 0;
-    return settled === 2 * PATHS.length + 1;
-  }, 30_000);
+  // A busy machine skips some: they are asked again, until every kind of answer was compared and faults were tried.
+  let asked = 0;
+  const settled = async () => {
+    const [group] = (await admin.until(({ groups }) => groups[0]?.comparisons.eligible === asked, 30_000))
+      .groups;
+    return (group?.comparisons.causes ?? 0) >= 8;
+  };
+  do {
+    for (const kind of PATHS) await ask(kind);
+    await ask('json', 'POST');
+    asked += PATHS.length + 1;
+  } while (!(await settled()) || asked < 3 * PATHS.length);
 
   const seen: (readonly [where: string, content: string])[] = [];
   const token = readFileSync(join(data, 'admin.token'), 'utf8').trim();
