@@ -1,7 +1,8 @@
 /** What each seeded fault of the shop must look like in the causes the router reports. */
 
 export interface Cause {
-  readonly route: string;
+  /** Where it was seen. */
+  readonly places: readonly { readonly route: string }[];
   readonly entries: readonly { readonly template: string; readonly kind: string }[];
 }
 
@@ -62,7 +63,7 @@ export function alarms(bugs: readonly SeededBug[], causes: readonly Cause[]): re
   return causes.flatMap((cause) =>
     cause.entries
       .filter((entry) => !bugs.some((bug) => shows(bug, entry)))
-      .map((entry) => `${cause.route} ${entry.template} ${entry.kind}`),
+      .map((entry) => `${cause.places[0]?.route} ${entry.template} ${entry.kind}`),
   );
 }
 

@@ -204,7 +204,26 @@ export const group = z.strictObject({
       'Where the sticky id is read from, first match wins; nothing found: the request stays on legacy.',
     ),
   shadow: shadow.default(() => shadow.parse({})),
-  compare: z.strictObject({ rules: z.array(rule).max(200).default([]) }).default({ rules: [] }),
+  compare: z
+    .strictObject({
+      rules: z.array(rule).max(200).default([]),
+      budget: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.001)
+        .describe('Share of requests that may differ, 0.001 = 0.1 %; what evidence is measured against.'),
+      showValues: z
+        .array(z.string())
+        .max(64)
+        .default([])
+        .describe('Paths as in rules, below which examples show values; personal data is masked even there.'),
+      build: z
+        .enum(['known', 'ignore'])
+        .default('known')
+        .describe('"ignore": evidence counts although no answer says which build gave it.'),
+    })
+    .prefault({}),
   timeouts: z
     .strictObject({
       upstreamHeadMs: z.int().min(100).max(HOUR).optional().describe('Instead of timeouts.upstreamHeadMs.'),
@@ -463,6 +482,23 @@ export const schema = z.strictObject({
     })
     .prefault({}),
   drain: drain.prefault({}).describe('What happens at the end.'),
+  evidence: z
+    .strictObject({
+      memoryBytesMax: whole(
+        64 * MIB,
+        MIB,
+        1_024 * MIB,
+        'Memory for evidence of all groups; above it the least used makes room.',
+      ),
+      fileBytesMax: whole(
+        256 * MIB,
+        8 * MIB,
+        65_536 * MIB,
+        'Size of fig.db above which evidence and causes make room; the ledger never does.',
+      ),
+    })
+    .prefault({})
+    .describe('How much of comparing is kept.'),
   debug: z
     .strictObject({ errorCode: choice(D.errorCode, '`Fig-Error: CODE` on the answers made here.') })
     .prefault({}),

@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
+import { parseRulePath } from '../core/compare/trail.ts';
 import { parsePattern, routeShape } from '../core/match.ts';
 import { checkRuleList } from '../core/rules/check.ts';
 import { type GroupPlan, PLAIN_TARGET, type RoutingPlan } from '../core/snapshot.ts';
@@ -60,6 +61,8 @@ export interface Settings {
   readonly flags: FlagSource;
   readonly routing: RoutingPlan;
   readonly proxy: ProxyOptions;
+  /** How much of comparing is kept, bytes. */
+  readonly evidence: { readonly memoryBytesMax: number; readonly fileBytesMax: number };
 }
 
 const GROUP_NAME = /^[a-z0-9-]{1,40}$/;
@@ -135,6 +138,7 @@ function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settin
     flags: toFlagSource(config.flags, from.env, faults),
     routing: { legacy, groups },
     proxy: toProxyOptions(config, tls),
+    evidence: config.evidence,
   };
 }
 
@@ -277,7 +281,12 @@ function toGroup(
   const routes = input.routes.flatMap((route, i) =>
     toRoute(name, route, { path: `${path}.routes[${i}]`, today, faults, shadowed: shadowService !== null }),
   );
-  const rules = input.compare.rules;
+  const { rules, showValues, build, budget } = input.compare;
+  for (const [index, shown] of showValues.entries()) {
+    if (parseRulePath(shown) !== null) continue;
+    const text = 'must be a pointer below /body or /headers, as in a rule';
+    faults.push({ path: `${path}.compare.showValues[${index}]`, text, hint: null });
+  }
   const labels = routes.map(({ label }) => label);
   for (const fault of [...checkRuleList(rules, { routes: labels, today }), ...selectorFaults(rules)]) {
     faults.push({ path: `${path}.compare.${fault.path}`, text: fault.text, hint: null });
@@ -294,6 +303,7 @@ function toGroup(
     shadowService,
     forwarding: forwardingOf(input),
     rules,
+    comparing: { showValues, buildsIgnored: build === 'ignore', budget },
   };
 }
 

@@ -3,6 +3,7 @@ import type { GroupState, LedgerState } from './rollout.ts';
 import type {
   CompareRule,
   Group,
+  GroupComparing,
   GroupForwarding,
   Route,
   ShadowLimits,
@@ -44,6 +45,9 @@ export const PLAIN_SHADOW: ShadowPolicy = {
   baseline: { first: 200, rate: 0.05, perSecondMax: 5 },
 };
 
+/** A group whose comparisons are shown and weighed as everywhere. */
+export const COMPARED_AS_EVERYWHERE: GroupComparing = { showValues: [], buildsIgnored: false, budget: 0.001 };
+
 /** A group as the configuration describes it. */
 export interface GroupPlan {
   readonly name: string;
@@ -55,6 +59,7 @@ export interface GroupPlan {
   readonly shadowService: Target | null;
   readonly forwarding: GroupForwarding;
   readonly rules: readonly CompareRule[];
+  readonly comparing: GroupComparing;
 }
 
 export interface RoutingPlan {

@@ -131,6 +131,16 @@ export interface GroupForwarding {
   readonly onDisagree: 'refuse' | 'legacy';
 }
 
+/** What is made of a group's comparisons. */
+export interface GroupComparing {
+  /** Rule paths below which examples may show values; empty = nowhere. */
+  readonly showValues: readonly string[];
+  /** Evidence counts although nobody knows which builds gave the answers. */
+  readonly buildsIgnored: boolean;
+  /** Share of requests that may differ, 0-1. */
+  readonly budget: number;
+}
+
 export interface Group {
   readonly name: string;
   /** Hash seed of the group, fixed in the ledger at creation; a new one would reassign everybody. */
@@ -152,6 +162,7 @@ export interface Group {
   readonly shadowService: Target | null;
   readonly forwarding: GroupForwarding;
   readonly rules: readonly CompareRule[];
+  readonly comparing: GroupComparing;
 }
 
 export interface Route {

@@ -7,6 +7,7 @@ import {
   type NoiseContent,
   type NoiseModel,
   type Triple,
+  withLegacyAsService,
 } from '../core/noise/model.ts';
 import { NOISE_POLICY } from '../core/noise/path-verdict.ts';
 import type { Digest } from '../core/noise/sketch.ts';
@@ -48,6 +49,8 @@ export interface NoiseBook {
 interface Entry {
   readonly key: NoiseKey;
   readonly model: NoiseModel;
+  /** Of legacy against itself, since this process began: one that flags something is not to be trusted. */
+  readonly itself: NoiseModel;
   triples: number;
   dirty: boolean;
 }
@@ -68,12 +71,17 @@ export function createNoiseBook(key: Uint8Array, limits: NoiseLimits = NOISE_LIM
   const digest: Digest = (text) =>
     createHmac('sha256', key).update(text).digest().readUIntBE(0, DIGEST_BYTES);
 
+  function newModel(): NoiseModel {
+    return createNoiseModel({ policy: NOISE_POLICY, digest, toleranceMs: TOLERANCE_MS });
+  }
+
   function entryOf(about: NoiseKey): Entry {
     const name = JSON.stringify([about.group, about.build, about.rules]);
     const known = entries.get(name);
     const entry = known ?? {
       key: about,
-      model: createNoiseModel({ policy: NOISE_POLICY, digest, toleranceMs: TOLERANCE_MS }),
+      model: newModel(),
+      itself: newModel(),
       triples: 0,
       dirty: false,
     };
@@ -96,30 +104,32 @@ export function createNoiseBook(key: Uint8Array, limits: NoiseLimits = NOISE_LIM
   }
 
   function trim(): void {
-    let paths = [...entries.values()].reduce((sum, { model }) => sum + model.tracked, 0);
-    for (const [name, { model }] of entries) {
+    let paths = [...entries.values()].reduce((sum, entry) => sum + pathsOf(entry), 0);
+    for (const [name, entry] of entries) {
       if (paths <= limits.pathsMax || entries.size === 1) return;
-      paths -= model.tracked;
+      paths -= pathsOf(entry);
       drop(name);
     }
   }
 
   function fold(about: NoiseKey, triple: Triple): void {
     const entry = entryOf(about);
-    const before = entry.model.tracked;
+    const before = pathsOf(entry);
     entry.model.fold(triple);
+    entry.itself.fold(withLegacyAsService(triple));
     entry.triples += 1;
     entry.dirty = true;
-    if (entry.model.tracked > before) trim();
+    if (pathsOf(entry) > before) trim();
   }
 
-  function rowOf({ key: about, model, triples }: Entry): NoiseRow {
+  function rowOf({ key: about, model, itself, triples }: Entry): NoiseRow {
     let content: Uint8Array = pack(model.content());
     if (content.length > limits.contentBytesMax) {
       content = new Uint8Array();
       droppedNow.contents += 1;
     }
-    return { ...about, content, reports: model.reports(), triples };
+    const flaggedItself = itself.reports().filter(({ verdict }) => verdict === 'REGRESSION').length;
+    return { ...about, content, reports: model.reports(), triples, flaggedItself };
   }
 
   return {
@@ -136,7 +146,7 @@ export function createNoiseBook(key: Uint8Array, limits: NoiseLimits = NOISE_LIM
     same: (about, route) =>
       fold(about, { route, service: [], baseline: [], asked: NOTHING_ASKED, calls: null }),
     restore(rows) {
-      for (const { content, reports: _, triples, ...about } of rows) {
+      for (const { content, reports: _, flaggedItself: __, triples, ...about } of rows) {
         const read = unpack(content);
         if (read === null) continue;
         const entry = entryOf(about);
@@ -152,6 +162,10 @@ export function createNoiseBook(key: Uint8Array, limits: NoiseLimits = NOISE_LIM
     },
     dropped: () => ({ ...droppedNow }),
   };
+}
+
+function pathsOf({ model, itself }: Entry): number {
+  return model.tracked + itself.tracked;
 }
 
 const NOTHING_ASKED: ReadonlySet<number> = new Set();

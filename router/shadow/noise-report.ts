@@ -14,7 +14,8 @@ export function groupNoise(at: number, rows: readonly NoiseRow[]): GroupNoise | 
   const verdicts = reports.map((report) => report.verdict);
   // That nothing has differed yet says little before the first look.
   const verdict = worstOf(lookBefore(triples) === null ? [...verdicts, 'UNKNOWN'] : verdicts);
-  return { group, build, rules, triples, at, reports, verdict };
+  const flaggedItself = Math.max(...rows.map((row) => row.flaggedItself));
+  return { group, build, rules, triples, at, reports, verdict, flaggedItself };
 }
 
 /** A model that only reads: nothing is folded, so it needs no digest. */

@@ -3,16 +3,21 @@ import type { ServiceReply } from '../core/compare/comparison.ts';
 import type { Triple } from '../core/noise/model.ts';
 import type { NoiseKey } from '../core/ports.ts';
 import type { Captured, Fields, Segment } from '../core/types.ts';
+import type { Asked } from './asked.ts';
 
 /** Everything but the bytes. */
 export interface PairMeta {
   readonly group: string;
   readonly route: { readonly label: string; readonly segments: readonly Segment[] };
-  readonly request: { readonly method: string; readonly target: string; readonly url: string };
+  readonly request: Asked & { readonly method: string; readonly target: string; readonly url: string };
   /** `host:port` of both sides' instances. */
   readonly internalHosts: readonly string[];
   /** ISO date; rules that ended before it do not apply. */
   readonly today: string;
+  /** Rule paths below which values may be shown in examples. */
+  readonly showValues: readonly string[];
+  /** Put faults into the service's answer and look which would be found; a number chooses where. Null: no. */
+  readonly selfTest: number | null;
 }
 
 export interface Pair {

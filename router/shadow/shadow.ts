@@ -4,6 +4,7 @@ import type { ServiceReply } from '../core/compare/comparison.ts';
 import { type Outcome, outcomeOf } from '../core/outcome.ts';
 import type {
   Clock,
+  ComparisonBatch,
   ComparisonStore,
   CopyMeter,
   EvidenceKey,
@@ -15,15 +16,18 @@ import type {
 } from '../core/ports.ts';
 import type { Captured, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
+import { askedOf } from './asked.ts';
 import { type BaselineCounts, createBaselines } from './baseline.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';
 import type { Judged } from './judge.ts';
-import type { Baseline, PairMeta } from './pair.ts';
+import type { Baseline, Pair, PairMeta } from './pair.ts';
 import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
 import { createRecorder, type ShadowCounts } from './record.ts';
+import { createRedactor } from './redact.ts';
 import { createRuleSets } from './rule-sets.ts';
+import { createWitness } from './witness.ts';
 import { createWrites } from './writes.ts';
 
 export interface ShadowDeps {
@@ -53,6 +57,8 @@ export interface ShadowOptions {
   readonly flushMs: number;
   /** Noise models are packed and handed on so often: far more work than a batch of counts. */
   readonly noiseMs: number;
+  /** At most one self-test per group in this time. */
+  readonly selfTestEveryMs: number;
 }
 
 export const SHADOW_OPTIONS: ShadowOptions = {
@@ -61,6 +67,7 @@ export const SHADOW_OPTIONS: ShadowOptions = {
   decodedBytesMax: 4 * 1024 * 1024,
   flushMs: 1000,
   noiseMs: 15_000,
+  selfTestEveryMs: 2000,
 };
 
 export interface Shadow extends ShadowSink {
@@ -99,6 +106,8 @@ const LAST_NOISE_MS_MAX = 1_000;
 const CROWDED = 0.5;
 
 const BUILDS_MAX = 1000;
+/** Larger answers are not tested: their mutants would keep the thread from its work. */
+const SELF_TEST_BYTES_MAX = 32_768;
 const IDENTICAL: Judged = { outcome: 'same', silencedBy: [] };
 
 /** Does no I/O before `start`; offers before it are refused as `draining`. */
@@ -115,8 +124,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   const writes = createWrites(deps.key, deps.log);
   const ruleSets = createRuleSets();
   const recorder = createRecorder({ ...deps, store: ruleSets.counting(deps.store) });
-  /** Last build seen per group: a service that gives no answer gives no build either. */
+  const witness = createWitness(deps.key, createRedactor(deps.key).nameOf);
+  /** Last build seen per group and side: a side that gives no answer gives no build either. */
   const builds = new Map<string, string>();
+  /** When a group was tested last. */
+  const testedAt = new Map<string, number>();
+  let tests = 0;
   const idlers: (() => void)[] = [];
   let running = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -257,11 +270,15 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     if (isSame(legacy, service) && (baseline === null || isSame(legacy, baseline.reply))) {
       if (baseline !== null) comparer.same(baseline.key, job.route.label);
       finish(ticket, replayed, IDENTICAL);
+      selfTest(job, replayed, sides);
       return;
     }
     const pair = { meta: metaOf(job), ...sides, ...(baseline === null ? {} : { baseline }) };
     comparer.judge(pair, job.group.rules).then(
-      (judged) => finish(ticket, replayed, judged),
+      (judged) => {
+        finish(ticket, replayed, judged);
+        if (judged.outcome === 'same' || judged.outcome === 'ignored') selfTest(job, replayed, sides);
+      },
       (error: unknown) => {
         deps.log.error('shadow.failed', { error: error instanceof Error ? error.message : String(error) });
         finish(ticket, replayed, skip('compare-failed'));
@@ -283,13 +300,39 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     };
   }
 
-  function metaOf({ group, route, request, publicOrigin, target, primaryTarget }: ShadowJob): PairMeta {
+  /** Now and then: would known faults in this answer have been found? Its own result counts for nothing. */
+  function selfTest(job: ShadowJob, replayed: Replayed, sides: Omit<Pair, 'meta'>): void {
+    const { name, rules } = job.group;
+    const now = deps.clock.now();
+    const { service, legacy } = sides;
+    if (service.kind !== 'answer' || timer === undefined) return;
+    if (legacy.body.length > SELF_TEST_BYTES_MAX || service.answer.body.length > SELF_TEST_BYTES_MAX) return;
+    if (now - (testedAt.get(name) ?? Number.NEGATIVE_INFINITY) < options.selfTestEveryMs) return;
+    if (testedAt.size >= BUILDS_MAX) testedAt.clear();
+    testedAt.set(name, now);
+    tests += 1;
+    const key = keyOf(job, replayed);
+    const pair = { meta: { ...metaOf(job), selfTest: tests }, ...sides };
+    comparer.judge(pair, rules).then(
+      (judged) => {
+        if (judged.outcome === 'same' || judged.outcome === 'ignored')
+          recorder.selfTested(key, judged.selfTests ?? []);
+      },
+      (error: unknown) => deps.log.error('self-test.failed', { error: String(error) }),
+    );
+  }
+
+  function metaOf(job: ShadowJob): PairMeta {
+    const { group, route, request, publicOrigin, target, primaryTarget } = job;
+    const { method, target: asked } = request;
     return {
       group: group.name,
       route: { label: route.label, segments: route.segments },
-      request: { method: request.method, target: request.target, url: `${publicOrigin}${request.target}` },
+      request: { ...askedOf(job), method, target: asked, url: `${publicOrigin}${asked}` },
       internalHosts: [target, primaryTarget].map(({ origin }) => new URL(origin).host),
       today: today(),
+      showValues: group.comparing.showValues,
+      selfTest: null,
     };
   }
 
@@ -306,7 +349,9 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   }
 
   function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
-    recorder.settled(keyOf(job, replayed), judged);
+    const key = keyOf(job, replayed);
+    const legacy = answerOf('legacy', job, replayed);
+    recorder.settled(key, judged, witness(job, legacy), buildOf('legacy', job, replayed));
     ruleSets.count({ group: job.group.name, route: job.route.label }, job.group.rules, judged);
     const reason = judged.outcome === 'skipped' ? judged.reason : null;
     if (replayed === null) deps.meter.eligible(job.group.name, reason);
@@ -317,15 +362,15 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     const { name } = job.group;
     const rules = ruleSets.digest(job.group.rules, today());
     const shadowed = otherThan(job.primary);
-    return { group: name, route: job.route.label, shadowed, build: buildOf(job, replayed), rules };
+    const build = buildOf('service', job, replayed);
+    return { group: name, route: job.route.label, shadowed, build, rules };
   }
 
-  function buildOf(job: ShadowJob, replayed: Replayed | null): string {
-    const copied = replayed?.kind === 'answer' ? replayed.answer : null;
-    const answer = job.primary === 'service' ? job.answer : copied;
-    const header = (job.primary === 'service' ? job.primaryTarget : job.target).buildHeader;
+  function buildOf(side: Side, job: ShadowJob, replayed: Replayed | null): string {
+    const answer = answerOf(side, job, replayed);
+    const header = (job.primary === side ? job.primaryTarget : job.target).buildHeader;
     const seen = answer === null || header === null ? null : headerValue(answer.fields, header);
-    const { name } = job.group;
+    const name = `${side} ${job.group.name}`;
     if (seen === null) return builds.get(name) ?? '';
     if (builds.size < BUILDS_MAX || builds.has(name)) builds.set(name, seen.slice(0, 128));
     return seen.slice(0, 128);
@@ -348,7 +393,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     if (unkept.size === 0) return;
     const noise = { plane: deps.plane, rows: [...unkept.values()] };
     try {
-      deps.store.flush({ at: deps.clock.wall(), counts: [], causes: [], noise });
+      deps.store.flush({ ...nothingAt(deps.clock.wall()), noise });
       unkept.clear();
     } catch (error) {
       deps.log.warn('shadow.noise-not-kept', {
@@ -440,8 +485,19 @@ function isSame(legacy: Captured, reply: ServiceReply): boolean {
   return reply.kind === 'answer' && !reply.oversize && areIdentical(legacy, reply.answer);
 }
 
+/** A batch in which nothing was compared. */
+function nothingAt(at: number): ComparisonBatch {
+  return { at, counts: [], causes: [], forgotten: [], evidence: [], selfTests: [] };
+}
+
 function skip(reason: SkipReason): Judged {
   return { outcome: 'skipped', reason };
+}
+
+/** Null: this side gave none. */
+function answerOf(side: Side, job: ShadowJob, replayed: Replayed | null): Captured | null {
+  if (job.primary === side) return job.answer;
+  return replayed?.kind === 'answer' ? replayed.answer : null;
 }
 
 function otherThan(primary: Side): Side {

@@ -1,4 +1,5 @@
-import { COMPARISON_MIGRATIONS } from './comparisons.ts';
+import { CAUSE_MIGRATIONS, COMPARISON_MIGRATIONS } from './comparisons.ts';
+import { EVIDENCE_MIGRATIONS } from './evidence.ts';
 import { FLAG_REQUEST_MIGRATIONS } from './flag-requests.ts';
 import { LEDGER_MIGRATIONS } from './ledger.ts';
 import { NOISE_MIGRATIONS } from './noise.ts';
@@ -11,4 +12,6 @@ export const MIGRATIONS: readonly string[] = [
   ...FLAG_REQUEST_MIGRATIONS,
   ...RULE_MIGRATIONS,
   ...NOISE_MIGRATIONS,
+  ...CAUSE_MIGRATIONS,
+  ...EVIDENCE_MIGRATIONS,
 ];

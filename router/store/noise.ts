@@ -7,6 +7,7 @@ export const NOISE_MIGRATIONS: readonly string[] = [
   `CREATE TABLE noise_models (
      group_name TEXT NOT NULL, plane INTEGER NOT NULL, build TEXT NOT NULL, rules TEXT NOT NULL,
      content BLOB NOT NULL, reports TEXT NOT NULL, triples INTEGER NOT NULL, at INTEGER NOT NULL,
+     flagged_itself INTEGER NOT NULL,
      PRIMARY KEY (group_name, plane, build, rules)
    ) STRICT, WITHOUT ROWID;`,
 ];
@@ -22,16 +23,18 @@ interface Row {
   readonly reports: string;
   readonly triples: number;
   readonly at: number;
+  readonly flaggedItself: number;
 }
 
-const COLUMNS = 'group_name AS "group", build, rules, content, reports, triples, at';
+const COLUMNS =
+  'group_name AS "group", build, rules, content, reports, triples, at, flagged_itself AS flaggedItself';
 
 /** `db` has `NOISE_MIGRATIONS` applied. */
 export function createNoiseStore(db: Database): NoiseStore {
-  const put = db.prepare<[string, number, string, string, Uint8Array, string, number, number]>(
-    `INSERT INTO noise_models VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  const put = db.prepare<[string, number, string, string, Uint8Array, string, number, number, number]>(
+    `INSERT INTO noise_models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET content = excluded.content, reports = excluded.reports,
-       triples = excluded.triples, at = excluded.at`,
+       triples = excluded.triples, at = excluded.at, flagged_itself = excluded.flagged_itself`,
   );
   const trim = db.prepare<[string, number, string, number, number]>(
     `DELETE FROM noise_models WHERE group_name = ? AND plane = ? AND (build, rules) IN (
@@ -47,8 +50,8 @@ export function createNoiseStore(db: Database): NoiseStore {
                              ORDER BY at DESC, plane LIMIT 1) ORDER BY plane`,
   );
   const keep = db.transaction((plane: number, at: number, rows: readonly NoiseRow[]) => {
-    for (const { group, build, rules, content, reports, triples } of rows) {
-      put.run(group, plane, build, rules, content, JSON.stringify(reports), triples, at);
+    for (const { group, build, rules, content, reports, triples, flaggedItself } of rows) {
+      put.run(group, plane, build, rules, content, JSON.stringify(reports), triples, at, flaggedItself);
       trim.run(group, plane, group, plane, KEPT_MAX);
     }
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { weighed } from '../../router/control/noise.ts';
 import type { PathReport } from '../../router/core/noise/model.ts';
-import type { CauseEntry, GroupNoise, StoredCause } from '../../router/core/ports.ts';
+import type { CauseEntry, CausePlace, GroupNoise, StoredCause } from '../../router/core/ports.ts';
 
 const ROUTE = 'GET /a';
 
@@ -16,6 +16,7 @@ const NOISE: GroupNoise = {
   rules: 'r1',
   triples: 600,
   at: 1,
+  flaggedItself: 0,
   verdict: 'NOISE',
   reports: [
     report('/body/rid', 'value', 'NOISE'),
@@ -24,13 +25,9 @@ const NOISE: GroupNoise = {
   ],
 };
 
-function cause(entries: readonly (readonly [string, CauseEntry['kind']])[], more: Partial<StoredCause> = {}) {
+function cause(entries: readonly (readonly [string, CauseEntry['kind']])[], more: Partial<CausePlace> = {}) {
   const made: StoredCause = {
     group: 'g',
-    route: ROUTE,
-    shadowed: 'service',
-    build: 'b1',
-    rules: 'r1',
     id: 'c',
     severity: 'medium',
     entries: entries.map(([template, kind]) => ({
@@ -41,11 +38,14 @@ function cause(entries: readonly (readonly [string, CauseEntry['kind']])[], more
       codes: null,
     })),
     count: 3,
+    error: 0,
     firstAt: 0,
     lastAt: 0,
+    places: [{ route: ROUTE, shadowed: 'service', build: 'b1', rules: 'r1', count: 3, lastAt: 0, ...more }],
+    shapes: 1,
     examples: [],
+    smallest: null,
     stale: false,
-    ...more,
   };
   return made;
 }

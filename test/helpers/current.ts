@@ -1,6 +1,11 @@
 import { buildTable, parsePattern } from '../../router/core/match.ts';
 import type { Current } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_SHADOW, PLAIN_TARGET } from '../../router/core/snapshot.ts';
+import {
+  AS_EVERYWHERE,
+  COMPARED_AS_EVERYWHERE,
+  PLAIN_SHADOW,
+  PLAIN_TARGET,
+} from '../../router/core/snapshot.ts';
 import type { Group, Route, Snapshot, Target, WritePlan } from '../../router/core/types.ts';
 
 export type TestGroup = Partial<Omit<Group, 'routes' | 'service'>> & {
@@ -63,6 +68,7 @@ function groupOf({ service, routes, rewriteLocation, writes = {}, ...given }: Te
     shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
     ...given,
     service: targetAt(given.name, service, rewriteLocation),
     routes: routes.map((text) => ({ ...routeOf(text, given.name), writes: writes[text] ?? null })),

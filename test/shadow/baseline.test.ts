@@ -175,7 +175,15 @@ test('a model that is damaged on disk is learned anew', async () => {
   );
   const store = memoryStore();
   const learned = [
-    { group: 'catalog', build: '', rules: '', content: Buffer.from('no'), reports: [], triples: 9 },
+    {
+      group: 'catalog',
+      build: '',
+      rules: '',
+      content: Buffer.from('no'),
+      reports: [],
+      triples: 9,
+      flaggedItself: 0,
+    },
   ];
   const shadow = started({ store, learned });
   shadow.offer(each('{"a":1}'));

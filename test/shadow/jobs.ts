@@ -2,7 +2,12 @@
 
 import { createMeter } from '../../router/core/meter.ts';
 import type { Clock, ComparisonBatch, Log } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_SHADOW, PLAIN_TARGET } from '../../router/core/snapshot.ts';
+import {
+  AS_EVERYWHERE,
+  COMPARED_AS_EVERYWHERE,
+  PLAIN_SHADOW,
+  PLAIN_TARGET,
+} from '../../router/core/snapshot.ts';
 import type {
   Captured,
   CompareRule,
@@ -68,6 +73,7 @@ export function group(more: Partial<Group> = {}): Group {
     shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
     ...more,
   };
 }

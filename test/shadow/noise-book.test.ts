@@ -3,6 +3,7 @@ import type { Finding } from '../../router/core/noise/model.ts';
 import type { NoiseRow } from '../../router/core/ports.ts';
 import { createNoiseBook, NOISE_LIMITS } from '../../router/shadow/noise-book.ts';
 import { groupNoise } from '../../router/shadow/noise-report.ts';
+import { ASKED_NOTHING } from '../helpers/batches.ts';
 
 const KEY = Buffer.alloc(32, 3);
 const NEVER = { asked: [], calls: null } as const;
@@ -11,7 +12,7 @@ const ROUTE = 'GET /a/:id';
 function metaOf(target = '/a/1') {
   return {
     route: { label: ROUTE, segments: [] },
-    request: { method: 'GET', target, url: `http://a${target}` },
+    request: { method: 'GET', target, url: `http://a${target}`, ...ASKED_NOTHING },
   };
 }
 

@@ -17,6 +17,7 @@ const row = (group: string, build: string, triples = 1): NoiseRow => ({
   content: Buffer.from([1, 2, 3]),
   reports: [],
   triples,
+  flaggedItself: 0,
 });
 
 test('a model replaces the one before it, and comes back as it was', () => {
