@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { CompareRule } from '../../router/core/types.ts';
 import { COMPARER_LIMITS, type Comparer, createComparer } from '../../router/shadow/comparer.ts';
 import type { Judged } from '../../router/shadow/judge.ts';
+import { ASKED_NOTHING } from '../helpers/batches.ts';
 
 const DECODED_BYTES_MAX = 4 * 1024 * 1024;
 /** Watchdog and a new thread, on a machine that does other things as well. */
@@ -42,9 +43,11 @@ function judge(
   const meta = {
     group: 'catalog',
     route: { label: 'GET /', segments: [] },
-    request: { method: 'GET', target: '/', url: 'http://shop.example/' },
+    request: { method: 'GET', target: '/', url: 'http://shop.example/', ...ASKED_NOTHING },
     internalHosts: [],
     today: '2026-06-01',
+    showValues: [],
+    selfTest: null,
   };
   return made.judge(
     { meta, legacy: answer(legacy), service: { kind: 'answer', answer: answer(service), oversize: false } },

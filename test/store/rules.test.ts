@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRuleHits, RULE_HITS_MAX, RULE_MIGRATIONS, RULE_PLACES_MAX } from '../../router/store/rules.ts';
+import { EMPTY_BATCH } from '../helpers/batches.ts';
 
 function open() {
   const db = new Database(':memory:');
@@ -18,9 +19,8 @@ test('hits are added up from the first time a rule was in force', () => {
   hits.met('catalog', ['a', 'b'], 10);
   const store = hits.counting(TAKES_ALL);
   const batch = {
+    ...EMPTY_BATCH,
     at: 20,
-    counts: [],
-    causes: [],
     hits: [{ group: 'catalog', rule: 'a', count: 3, places: [PLACE] }],
   };
   store.flush(batch);
@@ -42,9 +42,8 @@ test('hits of a batch whose comparisons cannot be kept are not kept either', () 
     },
   });
   const batch = {
+    ...EMPTY_BATCH,
     at: 20,
-    counts: [],
-    causes: [],
     hits: [{ group: 'catalog', rule: 'a', count: 3, places: [] }],
   };
   expect(() => store.flush(batch)).toThrow('full');
@@ -69,9 +68,8 @@ test('places of the rules of a group are bounded; those silenced longest ago go'
   }));
   const flush = (at: number, some: typeof places) =>
     store.flush({
+      ...EMPTY_BATCH,
       at,
-      counts: [],
-      causes: [],
       hits: [{ group: 'catalog', rule: 'a', count: 1, places: some }],
     });
   flush(10, places);
