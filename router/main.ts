@@ -141,10 +141,11 @@ async function assemble(
   const traffic = createTraffic({ groups, clock });
   let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
+  const noise = NO_NOISE;
   const evidence = createEvidenceKeeper(
     {
       store: createEvidenceStore(db),
-      noise: NO_NOISE,
+      noise,
       group: (name) => routing.get().groups.get(name)?.comparing ?? null,
       clock,
       log,
@@ -317,7 +318,7 @@ async function assemble(
       const group = routing.get().groups.get(name);
       if (group === undefined) return null;
       planes.flush();
-      return selfTested(comparisons, group, NO_NOISE);
+      return selfTested(comparisons, group, noise);
     },
     flags: createFlags({
       source,

@@ -33,7 +33,7 @@ export const EVIDENCE_LIMITS: EvidenceLimits = {
   scopesMax: 1000,
   requestsMax: 16_384,
   memoryBytesMax: 64 * 1024 * 1024,
-  writeBytesMax: 4 * 1024 * 1024,
+  writeBytesMax: 1024 * 1024,
   writeEveryMs: 10_000,
 };
 
@@ -203,8 +203,10 @@ export function createEvidenceKeeper(
       own.push(entry);
       groups.set(entry.scope.group, own);
     }
-    for (const own of groups.values())
-      for (const entry of leastFirst(own).slice(0, Math.max(0, own.length - limits.scopesMax))) evict(entry);
+    for (const own of groups.values()) {
+      const over = own.length - limits.scopesMax;
+      if (over > 0) for (const entry of leastFirst(own).slice(0, over)) evict(entry);
+    }
     if (bytes <= limits.memoryBytesMax) return;
     for (const entry of leastFirst([...kept.values()])) {
       if (bytes <= limits.memoryBytesMax) return;
