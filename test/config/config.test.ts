@@ -147,7 +147,7 @@ describe('a fault is told with its path and a hint', () => {
       { path: 'groups.orders.compare.rules[0].action', text: expect.stringContaining('unknown action') },
     ],
     [
-      'a rule that lives too long',
+      'a place of values that is no path',
       { groups: { orders: { ...ORDERS, compare: { showValues: ['/body/a', 'body'] } } } },
       {
         path: 'groups.orders.compare.showValues[1]',
@@ -155,6 +155,7 @@ describe('a fault is told with its path and a hint', () => {
       },
     ],
     [
+      'a rule that lives too long',
       { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ expires: '2026-12-31' })] } } } },
       { path: 'groups.orders.compare.rules[0].expires', text: 'must be at most 90 days away' },
     ],
