@@ -27,14 +27,17 @@ export interface EvidenceLimits {
   readonly writeBytesMax: number;
   /** A scope that was written is left alone for so long. */
   readonly writeEveryMs: number;
+  /** Between two writes of any: each waits for the disk. */
+  readonly writeGapMs: number;
 }
 
 export const EVIDENCE_LIMITS: EvidenceLimits = {
   scopesMax: 1000,
   requestsMax: 16_384,
   memoryBytesMax: 64 * 1024 * 1024,
-  writeBytesMax: 1024 * 1024,
+  writeBytesMax: 4 * 1024 * 1024,
   writeEveryMs: 10_000,
+  writeGapMs: 5_000,
 };
 
 export interface EvidenceDeps {
@@ -109,6 +112,7 @@ export function createEvidenceKeeper(
   let bytes = 0;
   let readable = true;
   let failing = false;
+  let writtenAt = Number.NEGATIVE_INFINITY;
 
   function load(): void {
     try {
@@ -413,7 +417,10 @@ export function createEvidenceKeeper(
       makeRoom();
     },
     write(everything = false) {
+      const now = clock.now();
+      if (!everything && now - writtenAt < limits.writeGapMs) return;
       const waiting = pending(everything);
+      if (waiting.length > 0 || gone.size > 0) writtenAt = now;
       if (waiting.length > 0 || gone.size > 0) persist(waiting);
     },
     shrink() {
