@@ -10,6 +10,7 @@ const ANSWER_MS = 20_000;
 export interface Client {
   get<T>(path: string): Promise<Envelope<T>>;
   post<T>(path: string, body: unknown, ifRev?: string): Promise<Envelope<T>>;
+  delete<T>(path: string, body: unknown): Promise<Envelope<T>>;
 }
 
 /**
@@ -62,6 +63,7 @@ export function connect(data: string): Client {
   return {
     get: (path) => call('GET', path),
     post: (path, body, ifRev) => call('POST', path, body, ifRev),
+    delete: (path, body) => call('DELETE', path, body),
   };
 }
 

@@ -10,7 +10,9 @@ import type {
 } from '../router/control/api.ts';
 import type { Mark } from '../router/core/events.ts';
 import { connect, dataFolder } from './client.ts';
+import { addDiffsIgnore } from './diffs-ignore.ts';
 import { CommandFailure, EXIT } from './exit.ts';
+import { findingLines } from './rule-text.ts';
 import { age, count, plain, print, table } from './ui.ts';
 
 interface DiffsOptions {
@@ -23,6 +25,8 @@ interface DiffsOptions {
 export function addDiffs(program: Command): void {
   const diffs = program
     .command('diffs')
+    // An option behind `ignore` is that command's.
+    .enablePositionalOptions()
     .argument('<group>')
     .argument('[cause]', 'one cause: both sides beside each other, how to ask for it, how to silence it')
     .addOption(
@@ -80,9 +84,10 @@ export function addDiffs(program: Command): void {
           : `${group}  ${count(causes)} ${causes === 1 ? 'cause' : 'causes'} deleted with examples`,
       );
     });
+  addDiffsIgnore(diffs);
 }
 
-function diffsText({ group, comparisons, evicted, causes }: DiffsData, now: string): string {
+function diffsText({ group, comparisons, evicted, causes, findings }: DiffsData, now: string): string {
   const current = causes.filter((cause) => !cause.stale);
   const stale = causes.length - current.length;
   const rows = current.map((cause) => [
@@ -107,6 +112,7 @@ function diffsText({ group, comparisons, evicted, causes }: DiffsData, now: stri
   if (evicted.causes > 0)
     lines.push(`${count(evicted.causes)} causes had to make room; counts with "at least" may be too high`);
   if (stale > 0) lines.push(`${count(stale)} causes of earlier builds or rules are kept but no longer count`);
+  lines.push(...findingLines(findings));
   const first = current[0];
   if (first !== undefined) lines.push(`next  fig diffs ${group} ${first.id}`);
   return lines.join('\n');

@@ -66,6 +66,10 @@ function what(event: LedgerEvent): string {
       return `the ${event.body.flag} flag was put back to ${event.body.readBack} %`;
     case 'restore.intended':
       return 'flags to be put back as the ledger has them';
+    case 'rule.added':
+      return ruleAdded(event.body);
+    case 'rule.removed':
+      return `rule ${event.body.id} removed`;
     case 'group.created':
       return `created, hash seed "${event.body.groupId}"`;
     case 'cause.marked':
@@ -77,6 +81,11 @@ function what(event: LedgerEvent): string {
     case 'kill.cleared':
       return 'released';
   }
+}
+
+function ruleAdded({ id, rule, forced }: Extract<LedgerEvent, { type: 'rule.added' }>['body']): string {
+  const past = forced === null ? '' : `, forced past ${forced.past.join(', ')} with ${forced.second}`;
+  return `rule ${id} added: ${rule.action} ${rule.path} until ${rule.expires}, owner ${rule.owner}${past}`;
 }
 
 function overridden(body: Extract<LedgerEvent, { type: 'override.detected' }>['body']): string {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addCompare } from './compare.ts';
 import { addDiffs } from './diffs.ts';
 import { addEvidence } from './evidence.ts';
 import { CommandFailure, EXIT } from './exit.ts';
@@ -9,6 +10,7 @@ import { addKill } from './kill.ts';
 import { addProxy } from './proxy.ts';
 import { addReload } from './reload.ts';
 import { addRollback } from './rollback.ts';
+import { addRules } from './rules.ts';
 import { addSelfTest } from './selftest.ts';
 import { addShadow } from './shadow.ts';
 import { addShift } from './shift.ts';
@@ -24,6 +26,7 @@ const program = new Command('fig')
   .helpOption('--help', 'print help')
   .helpCommand(false)
   .showSuggestionAfterError()
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'fig: ')) });
 
@@ -33,6 +36,8 @@ for (const add of [
   addStatus,
   addShadow,
   addDiffs,
+  addCompare,
+  addRules,
   addEvidence,
   addSelfTest,
   addShift,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { ConfigError, findConfig, loadConfig } from '../router/config.ts';
 import { type Running, startUp } from '../router/main.ts';
 import { CommandFailure, EXIT } from './exit.ts';
-import { print, say } from './ui.ts';
+import { plain, print, say } from './ui.ts';
 import { version } from './version.ts';
 
 interface UpOptions {
@@ -70,6 +70,7 @@ export async function serve(start: () => Promise<Running>): Promise<void> {
   say(
     `fig: traffic ${traffic}${admin === null ? '' : `, admin API ${admin}`}${flags === null ? '' : `, embedded flag server ${flags}`}`,
   );
+  for (const warning of running.warnings) say(`fig: warning: ${plain(warning)}`);
   if (asked !== null) end(asked);
 }
 

@@ -11,18 +11,21 @@ import type { StatusData } from './control/api.ts';
 import { createCauses } from './control/causes.ts';
 import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
-import { createEvidenceKeeper, EVIDENCE_LIMITS, NO_NOISE } from './control/evidence.ts';
+import { createEvidenceKeeper, EVIDENCE_LIMITS } from './control/evidence.ts';
 import { explain } from './control/explain.ts';
 import { createFlags } from './control/flags.ts';
 import { createKept } from './control/kept.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
+import { noiseVerdicts } from './control/noise.ts';
 import { createRouting } from './control/routing.ts';
+import { createRules } from './control/rules.ts';
 import { selfTested } from './control/self-tested.ts';
 import { effectiveShare, groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
 import { meteredFor } from './core/metering.ts';
 import type { Ledger, Log } from './core/ports.ts';
+import { findingText } from './core/rules/findings.ts';
 import { buildSnapshot, type RoutingPlan } from './core/snapshot.ts';
 import { keptSecret, openDataFolder, randomSecret, writeAtomically } from './data-folder.ts';
 import { keyOf } from './data-plane.ts';
@@ -34,13 +37,16 @@ import { watchLoop } from './loop.ts';
 import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
+import { groupNoise } from './shadow/noise-report.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { createEvidenceStore } from './store/evidence.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
+import { createNoiseStore } from './store/noise.ts';
 import { openDatabase } from './store/open.ts';
 import { createRoom } from './store/room.ts';
+import { createRuleHits } from './store/rules.ts';
 
 export interface Running {
   /** `http://127.0.0.1:8080` */
@@ -48,6 +54,8 @@ export interface Running {
   readonly admin: string | null;
   /** The embedded flag server, or null. */
   readonly flags: string | null;
+  /** What somebody should know of what was started, in sentences. */
+  readonly warnings: readonly string[];
   /** Reads the configuration again, or without one the TLS files: all of it is in force, or none. Never rejects. */
   reload(): Promise<ReloadResult>;
   /** Answers what is in flight, writes what is counted, lets go of every file, port and process. */
@@ -105,7 +113,7 @@ export async function startProxy(
       log,
     });
     log.info('started', { traffic, workers: settings.workers });
-    return { traffic, admin: null, flags: null, reload, stop: life.stop };
+    return { traffic, admin: null, flags: null, warnings: [], reload, stop: life.stop };
   } catch (error) {
     await life.closeAll();
     throw error;
@@ -141,11 +149,17 @@ async function assemble(
   const traffic = createTraffic({ groups, clock });
   let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
-  const noise = NO_NOISE;
+  const ruleHits = createRuleHits(db);
+  const noise = createNoiseStore(db);
+  const noiseOf = (name: string) => {
+    const { at, rows } = noise.newest(name);
+    return groupNoise(at, rows);
+  };
+  const verdicts = noiseVerdicts(noiseOf);
   const evidence = createEvidenceKeeper(
     {
       store: createEvidenceStore(db),
-      noise,
+      noise: verdicts,
       group: (name) => routing.get().groups.get(name)?.comparing ?? null,
       clock,
       log,
@@ -167,7 +181,20 @@ async function assemble(
   const planes = await createPlanes({
     settings,
     snapshot: routing.get(),
-    control: { reader, digestKey, comparisons: results, killFile, workersFile, leftovers },
+    control: {
+      reader,
+      digestKey,
+      comparisons: ruleHits.counting({
+        flush(batch) {
+          if (batch.noise !== undefined) noise.keep(batch.noise.plane, batch.at, batch.noise.rows);
+          results.flush(batch);
+        },
+      }),
+      noise,
+      killFile,
+      workersFile,
+      leftovers,
+    },
     onCounts(counts) {
       traffic.add(counts.traffic);
       // Counts of groups and routes that are gone have no place any more.
@@ -175,8 +202,19 @@ async function assemble(
     },
     log,
   });
+  const rules = createRules({
+    ledger,
+    routing,
+    store: comparisons,
+    hits: ruleHits,
+    planes,
+    clock,
+    log,
+  });
+  rules.took(routing.get());
   routing.onSwap((snapshot) => {
     planes.swap(snapshot);
+    rules.took(snapshot);
     metered = meteredFor(snapshot, metered);
   });
   const loop = watchLoop(clock);
@@ -233,6 +271,9 @@ async function assemble(
       reader,
       traffic,
       comparisons: (g: string) => compared(comparisons, g),
+      findings: rules.findings,
+      noise: noiseOf,
+      causes: comparisons.causes,
       trouble: converge.trouble,
     };
     return group === undefined ? [] : [groupStatus(group, deps)];
@@ -308,6 +349,8 @@ async function assemble(
         service: routing.get().groups.get(name)?.service.origin ?? '',
       }),
       flush: planes.flush,
+      noise: noiseOf,
+      findings: rules.findings,
       log,
     }),
     evidence(group) {
@@ -318,7 +361,7 @@ async function assemble(
       const group = routing.get().groups.get(name);
       if (group === undefined) return null;
       planes.flush();
-      return selfTested(comparisons, group, noise);
+      return selfTested(comparisons, group, verdicts);
     },
     flags: createFlags({
       source,
@@ -335,6 +378,7 @@ async function assemble(
       },
       log,
     }),
+    rules,
     release: (group) => removeFromKillFile(killFile, group, groups()),
     reload,
     metrics() {
@@ -374,7 +418,15 @@ async function assemble(
     workers: settings.workers,
     revision: routing.get().revision,
   });
-  return { traffic: trafficUrl, admin: adminUrl, flags: flagServer === null ? null : flagsUrl, reload };
+  return {
+    traffic: trafficUrl,
+    admin: adminUrl,
+    flags: flagServer === null ? null : flagsUrl,
+    warnings: groups().flatMap((group) =>
+      rules.findings(group).map((finding) => `${group}: ${findingText(finding)}`),
+    ),
+    reload,
+  };
 }
 
 /** Refuses a configuration that loses a group, and enters new ones into the ledger. */

@@ -1,6 +1,7 @@
 /** The shape of a configuration: every option with its bounds, its default and what it means. */
 import { z } from 'zod';
 import { parseCidr } from '../core/address.ts';
+import type { RuleInput } from '../core/rules/rule-input.ts';
 import { PROXY_DEFAULTS as D } from '../proxy/options.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -83,6 +84,9 @@ export const upstream = z.union([
       .strictObject({ header: z.string().regex(HEADER_NAME, 'expected a header name') })
       .describe('Answer header that names the build; a new build starts its evidence anew.')
       .optional(),
+    shadow: origin
+      .optional()
+      .describe('Instances with data of their own, for copies of writes of mode "shadow-database".'),
   }),
 ]);
 
@@ -90,7 +94,21 @@ export const routeInput = z.union([
   z.string(),
   z.strictObject({
     match: z.string().describe('METHOD /path with :parameters, or a trailing *.'),
-    effects: z.boolean().default(false).describe('A safe method that changes something: never copied.'),
+    effects: z.boolean().default(false).describe('A safe method that changes something: treated as a write.'),
+    writes: z
+      .strictObject({
+        mode: z
+          .enum(['off', 'dry-run', 'shadow-database', 'idempotent'])
+          .describe(
+            '"dry-run": the service honours Fig-Dry-Run; "shadow-database": copies go to services.<s>.shadow; "idempotent": PUT and DELETE that may run twice.',
+          ),
+        owner: z.string().min(1).describe('Who answers for it.'),
+        reason: z.string().min(1),
+        ticket: z.string().min(1).optional(),
+        expires: z.string().regex(DAY, 'expected a date, YYYY-MM-DD').describe('At most 90 days away.'),
+      })
+      .optional()
+      .describe('Copies of requests that change something; without it there are none.'),
   }),
 ]);
 
@@ -116,15 +134,63 @@ const shadow = z.strictObject({
     30_000,
     'How long a copy may take at least; three times the primary if that is longer.',
   ),
+  answerBytesMax: z
+    .int()
+    .min(0)
+    .max(64 * MIB)
+    .optional()
+    .describe(
+      'Bytes read of the answer to a copy; above it the service is `oversize`. Default: 4 × bodyBytesMax.',
+    ),
+  connectTimeoutMs: whole(500, 10, 30_000, 'Until the side of a copy is connected; else it is a `timeout`.'),
+  queueAgeMsMax: whole(2_000, 10, 60_000, 'A copy that waited longer is not sent any more: `stale`.'),
+  sampleBy: z
+    .enum(['unit', 'request'])
+    .optional()
+    .describe(
+      '"unit": all requests of a unit or none (default where the group has a unit); "request": each by itself.',
+    ),
+  thin: z
+    .number()
+    .min(0.0001)
+    .max(1)
+    .default(1)
+    .describe('Share of the sample that is copied, for less than 1 %: hashes the same key once more.'),
+  conditional: z
+    .enum(['remove', 'as-is'])
+    .default('remove')
+    .describe(
+      'If-None-Match and If-Modified-Since of a copy: a validator belongs to the side that issued it.',
+    ),
+  host: z
+    .enum(['preserve', 'target'])
+    .default('preserve')
+    .describe('Host of a copy: as received, or that of the side it goes to.'),
+  dropHeaders: z
+    .array(z.string().regex(HEADER_NAME, 'expected a header name'))
+    .max(64)
+    .default([])
+    .describe('Fields a copy goes without, for a service outside the zone of trust.'),
+  baseline: z
+    .strictObject({
+      first: whole(200, 0, 100_000, 'Of every route, so many copies first.'),
+      rate: z.number().min(0).max(1).default(0.05).describe('After them this share.'),
+      perSecondMax: z
+        .number()
+        .min(0)
+        .max(1_000)
+        .default(5)
+        .describe('Second calls per second and group, over all workers; 0 = none.'),
+    })
+    .prefault({})
+    .describe(
+      'Legacy is asked a second time, so that what differs by itself is not held against the service.',
+    ),
 });
 
-const rule = z.looseObject({
-  path: z.string().min(1),
-  action: z.string().min(1),
-  owner: z.string().min(1),
-  reason: z.string().min(1),
-  expires: z.string().regex(DAY, 'expected a date, YYYY-MM-DD'),
-  routes: z.array(z.string()).exactOptional(),
+/** Its shape is a type for whoever writes it; what is wrong with one is said by the rules themselves. */
+const rule = z.custom<RuleInput>((value) => typeof value === 'object' && value !== null, {
+  error: 'expected a rule: path, action, owner, reason and expires',
 });
 
 export const group = z.strictObject({

@@ -17,6 +17,8 @@ import { CONTENT_TYPE } from './exposition.ts';
 import type { Flags } from './flags.ts';
 import { createFlagRoutes } from './flags-api.ts';
 import { invalid, operator, problem, type Reply, reason, replier, unknownGroup } from './reply.ts';
+import type { Rules } from './rules.ts';
+import { createRuleRoutes } from './rules-api.ts';
 
 export interface AdminDeps extends ComparisonDeps {
   /** Bearer token; compared in constant time. */
@@ -29,6 +31,7 @@ export interface AdminDeps extends ComparisonDeps {
   /** Takes a group out of the kill file, so that its release is not undone at once. */
   release(group: string): void;
   readonly flags: Flags;
+  readonly rules: Rules;
   /** Reads the configuration again: all of it is in force, or none. */
   reload(): Promise<ReloadResult>;
   /** The body of `/metrics`. */
@@ -186,6 +189,9 @@ export function createAdminApi(deps: AdminDeps): Express {
       : invalid(response, body.error);
   });
   app.use(createFlagRoutes(deps.flags, reply));
+  app.use(
+    createRuleRoutes(deps.rules, reply, (response, group) => unknownGroup(deps.status(), response, group)),
+  );
   app.use((_request, response) => problem(response, 404, 'NOT_FOUND', 'there is no such resource'));
   app.use(failure(deps.log));
   return app;

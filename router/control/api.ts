@@ -1,4 +1,5 @@
 /** The wire types of the admin API: all that the command line and the console may see. */
+import type { Kind } from '../core/compare/comparison.ts';
 import type { Suggestion } from '../core/compare/suggest.ts';
 import type { Actor, Mark } from '../core/events.ts';
 import type { GateVerdict } from '../core/evidence/gate.ts';
@@ -11,9 +12,22 @@ import type {
   FlagOwner,
   FlagShown,
 } from '../core/flags.ts';
-import type { Applied, Evicted, FlagShare, FlagStatus, StoredCause, WorkerState } from '../core/ports.ts';
+import type { PathVerdict } from '../core/noise/path-verdict.ts';
+import type {
+  Applied,
+  Evicted,
+  FlagShare,
+  FlagStatus,
+  GroupNoise,
+  StoredCause,
+  WorkerState,
+} from '../core/ports.ts';
 import type { Marked } from '../core/rollout.ts';
-import type { Side, SkipReason, Stage, Stop } from '../core/types.ts';
+import type { BlastRadius } from '../core/rules/blast-radius.ts';
+import type { Finding } from '../core/rules/findings.ts';
+import type { Refusal } from '../core/rules/refusals.ts';
+import type { Forced } from '../core/rules/stored.ts';
+import type { CompareRule, Side, SkipReason, Stage, Stop, WritePlan } from '../core/types.ts';
 
 export interface Envelope<T> {
   /** `fig.status/1` */
@@ -78,11 +92,41 @@ export interface GroupStatus {
     readonly unsafeByService: number;
   };
   readonly comparisons: Comparisons;
+  /** What somebody should know of the rules that these comparisons were made by. */
+  readonly findings: readonly Finding[];
+  /** Null: nothing was asked of legacy twice, or nothing of it is written down yet. */
+  readonly noise: NoiseSummary | null;
+  /** Requests that change something and are copied all the same. */
+  readonly writes: readonly RouteWrites[];
   /** Why nothing moves, in sentences; empty when nothing is waited for. */
   readonly waiting: readonly string[];
   /** The command that moves the group on, and the one that takes it back. */
   readonly next: string | null;
   readonly back: string | null;
+}
+
+/** What asking legacy twice has shown, for the build and the rules seen last. */
+export interface NoiseSummary {
+  /** The worst of all paths. */
+  readonly verdict: PathVerdict;
+  /** Requests asked three times: of legacy twice, of the service once. */
+  readonly triples: number;
+  /** Differing paths by verdict. */
+  readonly paths: Readonly<Record<PathVerdict, number>>;
+  /** Differing pairs that are noise in every place: legacy differs from itself as much. */
+  readonly explained: number;
+  /** At most 20. */
+  readonly regressions: readonly {
+    readonly route: string;
+    readonly template: string;
+    readonly kind: Kind;
+    /** The question about values that shows it; null: how often it differs does. */
+    readonly feature: string | null;
+  }[];
+}
+
+export interface RouteWrites extends WritePlan {
+  readonly route: string;
 }
 
 export interface SideTraffic {
@@ -108,6 +152,74 @@ export interface ShareStatus {
   } | null;
 }
 
+/** A comparison rule of a group. */
+export interface RuleRow {
+  /** `r3`, or `rules[2]` for one of the configuration. */
+  readonly name: string;
+  readonly source: 'config' | 'added';
+  readonly rule: CompareRule;
+  /** Who added it and when (RFC 3339); null for one of the configuration. */
+  readonly added: { readonly by: string; readonly at: string } | null;
+  readonly forced: Forced | null;
+  /** Differences it silenced, and when the last one (RFC 3339). */
+  readonly hits: number;
+  readonly lastHitAt: string | null;
+  /** It applies today. */
+  readonly inForce: boolean;
+}
+
+export interface RulesData {
+  readonly group: string;
+  readonly rules: readonly RuleRow[];
+  readonly findings: readonly Finding[];
+}
+
+export interface Force {
+  readonly reason: string;
+  /** The second person: neither who asks nor an owner. */
+  readonly second: string;
+}
+
+/** Rules as in the configuration, or those that would silence a cause. */
+export type AddRulesBody = { readonly preview?: boolean | undefined; readonly force?: Force | undefined } & (
+  | { readonly rules: readonly Readonly<Record<string, unknown>>[] }
+  | { readonly cause: CauseRule }
+);
+
+export interface CauseRule {
+  readonly id: string;
+  /** Instead of the narrowest one that is known for each difference. */
+  readonly action?: string | undefined;
+  readonly owner: string;
+  readonly reason: string;
+  readonly expires: string;
+  readonly ticket?: string | undefined;
+}
+
+export interface RuleRefusal extends Refusal {
+  /** Position in what was asked for. */
+  readonly rule: number;
+}
+
+/** What became of rules that were asked for. */
+export interface AddedRulesData {
+  readonly group: string;
+  /** False: a preview, nothing was changed. */
+  readonly saved: boolean;
+  readonly rules: readonly { readonly name: string | null; readonly rule: CompareRule }[];
+  readonly preview: BlastRadius;
+  /** What speaks against them; of saved ones, what was forced past. */
+  readonly refusals: readonly RuleRefusal[];
+  /** Of a saved rule: the snapshot that has it, and the data planes that have the snapshot in force. */
+  readonly inForce: { readonly snapshot: number; readonly planes: Applied } | null;
+}
+
+export interface RemovedRuleData {
+  readonly group: string;
+  readonly name: string;
+  readonly inForce: { readonly snapshot: number; readonly planes: Applied };
+}
+
 export interface Comparisons {
   readonly eligible: number;
   readonly same: number;
@@ -119,6 +231,8 @@ export interface Comparisons {
 
 /** A cause without what only somebody who looks at it gets. */
 export interface CauseSummary extends Omit<StoredCause, 'examples' | 'smallest'> {
+  /** At every place of it, and in this very way, legacy differs from itself as much. */
+  readonly explained: boolean;
   readonly mark: Mark;
   /** Who said so, when and why; null while it is `new`. */
   readonly marked: Marked | null;
@@ -131,6 +245,10 @@ export interface DiffsData {
   readonly evicted: Evicted;
   /** Current before stale, worst first, most frequent first. */
   readonly causes: readonly CauseSummary[];
+  /** What somebody should know of the rules these comparisons were made by. */
+  readonly findings: readonly Finding[];
+  /** Null: nothing was asked of legacy twice. */
+  readonly noise: GroupNoise | null;
 }
 
 /** One side of a difference: what it is like, and its value only where that may be shown. */

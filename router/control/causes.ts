@@ -2,10 +2,12 @@
 import { suggestedRule } from '../core/compare/suggest.ts';
 import { curlLine } from '../core/curl.ts';
 import type { Actor, Mark } from '../core/events.ts';
-import type { ComparisonStore, Ledger, Log, StoredCause } from '../core/ports.ts';
+import type { ComparisonStore, GroupNoise, Ledger, Log } from '../core/ports.ts';
 import type { Marked } from '../core/rollout.ts';
+import type { Finding } from '../core/rules/findings.ts';
 import type { CauseData, CauseSummary, DiffsData, MarkData, PurgeData } from './api.ts';
 import { compared } from './compared.ts';
+import { type WeighedCause, weighed } from './noise.ts';
 
 export type Refused = { readonly kind: 'refused'; readonly why: string; readonly next: string };
 
@@ -28,6 +30,9 @@ export interface CausesDeps {
   readonly origins: (group: string) => { readonly legacy: string; readonly service: string };
   /** What was compared so far is in the store afterwards. */
   readonly flush: () => void;
+  /** What legacy's own two answers say; null: nothing yet. */
+  readonly noise: (group: string) => GroupNoise | null;
+  readonly findings: (group: string) => readonly Finding[];
   readonly log: Log;
 }
 
@@ -50,7 +55,11 @@ export function createCauses(deps: CausesDeps): Causes {
         group,
         comparisons: compared(store, group),
         evicted: store.evicted(group),
-        causes: store.causes(group).map((cause) => summaryOf(cause, marks.get(cause.id))),
+        causes: weighed(store.causes(group), deps.noise(group)).map((cause) =>
+          summaryOf(cause, marks.get(cause.id)),
+        ),
+        findings: deps.findings(group),
+        noise: deps.noise(group),
       };
     },
     show(group, id, actor) {
@@ -58,9 +67,11 @@ export function createCauses(deps: CausesDeps): Causes {
       if (cause === null) return null;
       deps.log.info('cause-read', { group, cause: id, actor: actor.id });
       const { smallest, examples } = cause;
+      const [judged] = weighed([cause], deps.noise(group));
+      if (judged === undefined) return null;
       const origins = deps.origins(group);
       return {
-        ...summaryOf(cause, marksOf(group).get(id)),
+        ...summaryOf(judged, marksOf(group).get(id)),
         group,
         examples: examples.map((text) => JSON.parse(text)),
         curl:
@@ -94,7 +105,7 @@ export function createCauses(deps: CausesDeps): Causes {
 }
 
 function summaryOf(
-  { examples: _, smallest: __, ...cause }: StoredCause,
+  { examples: _, smallest: __, ...cause }: WeighedCause,
   marked: Marked | undefined,
 ): CauseSummary {
   return { ...cause, mark: marked?.mark ?? 'new', marked: marked ?? null };

@@ -1,4 +1,5 @@
-import type { Stage } from './types.ts';
+import type { Forced } from './rules/stored.ts';
+import type { CompareRule, Stage } from './types.ts';
 
 /** Who did it. `engine` = the program itself, `dataplane` = a stop that was visible before it was recorded. */
 export interface Actor {
@@ -37,6 +38,17 @@ export type Happening =
         readonly reason: string | null;
       };
     }
+  /** A comparison rule is in force from here; `reason`: why, of a forced one why all the same. */
+  | {
+      readonly type: 'rule.added';
+      readonly body: {
+        readonly id: string;
+        readonly rule: CompareRule;
+        readonly forced: Forced | null;
+        readonly reason: string | null;
+      };
+    }
+  | { readonly type: 'rule.removed'; readonly body: { readonly id: string; readonly reason: string | null } }
   /** A person asked for both flags to be put back into our shape, whatever they are now. */
   | { readonly type: 'restore.intended'; readonly body: { readonly reason: string | null } }
   | {

@@ -15,13 +15,18 @@ import type {
   FlagShown,
 } from './flags.ts';
 import type { FaultKind } from './mutants.ts';
+import type { PathReport } from './noise/model.ts';
+import type { PathVerdict } from './noise/path-verdict.ts';
 import type { Outcome } from './outcome.ts';
 import type { LedgerState } from './rollout.ts';
+import type { Hits } from './rules/findings.ts';
 import type {
   Captured,
+  Fields,
   FlagIntent,
   Group,
   Observation,
+  Route,
   ShadowJob,
   Side,
   SkipReason,
@@ -158,8 +163,13 @@ export interface FlagRequests {
 
 /** What became of one copy. */
 export type Replayed =
-  /** `oversize`: longer than we read; `answer.body` is its beginning. */
-  | { readonly kind: 'answer'; readonly answer: Captured; readonly oversize: boolean }
+  /** `oversize`: longer than we read; `answer.body` is its beginning. `dryRun`: it says `Fig-Dry-Run: honoured`. */
+  | {
+      readonly kind: 'answer';
+      readonly answer: Captured;
+      readonly oversize: boolean;
+      readonly dryRun: boolean;
+    }
   /** `connecting`: it was not even reached in time. */
   | { readonly kind: 'timeout'; readonly connecting: boolean }
   | { readonly kind: 'transport'; readonly code: ErrorCode }
@@ -169,10 +179,15 @@ export type Replayed =
   /** The budget for copies ran out while reading. */
   | { readonly kind: 'memory' };
 
+/** A job as it is sent. `marks`: fields sent in place of the client's own of these names. */
+export interface Replay extends ShadowJob {
+  readonly marks?: Fields;
+}
+
 /** Sends copies and reads their answers: own connections, own limits, each once, whatever the other end does. */
 export interface Replayer {
   /** `grow` asks for bytes of the memory budget. `done` is called exactly once, possibly before this returns. */
-  replay(job: ShadowJob, grow: (bytes: number) => boolean, done: (replayed: Replayed) => void): void;
+  replay(job: Replay, grow: (bytes: number) => boolean, done: (replayed: Replayed) => void): void;
   start(): void;
   /** What is running ends as `aborted`; idle connections are closed. */
   stop(): void;
@@ -183,7 +198,7 @@ export interface ShadowSink {
    * Asked before anything is copied: why a copy of this group would be refused now, or null. Room that is there
    * now may be gone when the copy is offered. Never waits.
    */
-  busy(group: Group): SkipReason | null;
+  busy(group: Group, route: Route, method: string): SkipReason | null;
   /** Never waits, never throws. Null: taken. Otherwise why not; the caller counts the reason. */
   offer(job: ShadowJob): SkipReason | null;
 }
@@ -278,11 +293,78 @@ export interface EvidenceDelta {
   readonly lastAt: number;
 }
 
+/** A rule that silenced differences. */
+export interface RuleHitsDelta {
+  readonly group: string;
+  /** What the rule does, as `ruleText` says it. */
+  readonly rule: string;
+  readonly count: number;
+  readonly places: readonly SilencedDelta[];
+}
+
+/** Pairs of a route in which a rule silenced this. */
+export interface SilencedDelta {
+  readonly route: string;
+  readonly entry: CauseEntry;
+  readonly count: number;
+}
+
+/** How often rules silenced a difference; bounded. */
+export interface RuleHits {
+  /** These rules (as `ruleText`) are in force; the first time counts. Throws when the disk does not take it. */
+  met(group: string, rules: readonly string[], at: number): void;
+  of(group: string): ReadonlyMap<string, Hits>;
+  /** What each rule silenced lately. */
+  silenced(group: string): ReadonlyMap<string, readonly SilencedDelta[]>;
+}
+
+/** What a noise model is about: another build of the service or other rules begin anew. */
+export interface NoiseKey {
+  readonly group: string;
+  /** Build id of the service; empty while none was seen. */
+  readonly build: string;
+  /** Digest of the effective rules. */
+  readonly rules: string;
+}
+
+/** One noise model as it is written down: values are in it only as keyed digests. */
+export interface NoiseRow extends NoiseKey {
+  /** Packed content (router/shadow/noise-book.ts); empty when it was too large to be kept. */
+  readonly content: Uint8Array;
+  readonly reports: readonly PathReport[];
+  /** Requests asked three times. */
+  readonly triples: number;
+  /** Paths that are flagged with legacy's second answer in the service's place: there should be none. */
+  readonly flaggedItself: number;
+}
+
+/** Everything known about the noise of a group, for the build and the rules seen last. */
+export interface GroupNoise extends Omit<NoiseRow, 'content'> {
+  /** The worst of its paths. */
+  readonly verdict: PathVerdict;
+  /** Wall time, ms since 1970. */
+  readonly at: number;
+}
+
+/** Bounded per group. Throws when the disk does not take it. */
+export interface NoiseStore {
+  /** `plane`: number of the data plane, 1, 2, 3 …; each keeps models of its own. */
+  keep(plane: number, at: number, rows: readonly NoiseRow[]): void;
+  /** What a data plane begins with. */
+  rows(plane: number): readonly NoiseRow[];
+  /** For the build and the rules seen last, of every data plane; `at`: when the newest was kept. */
+  newest(group: string): { readonly at: number; readonly rows: readonly NoiseRow[] };
+}
+
 export interface ComparisonBatch {
   /** Wall time of the flush, ms since 1970. */
   readonly at: number;
   readonly counts: readonly ComparisonCount[];
   readonly causes: readonly CauseDelta[];
+  /** Absent: nothing was silenced. */
+  readonly hits?: readonly RuleHitsDelta[];
+  /** Noise models that have changed, as a whole. */
+  readonly noise?: { readonly plane: number; readonly rows: readonly NoiseRow[] };
   /** Per group: how often a cause that is not in this batch may have been seen at most. */
   readonly forgotten: readonly { readonly group: string; readonly count: number }[];
   readonly evidence: readonly EvidenceDelta[];

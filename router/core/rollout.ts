@@ -1,5 +1,6 @@
 import { assertNever } from './assert.ts';
 import type { FlagName, Happening, LedgerEvent, Mark, Override } from './events.ts';
+import type { AddedRule } from './rules/stored.ts';
 import type { Stage } from './types.ts';
 
 /** A share that was decided but not yet read back from the flag. */
@@ -47,6 +48,10 @@ export interface GroupState {
   readonly restoring: Readonly<Record<FlagName, boolean>>;
   /** What somebody else made of a flag; recorded once, until the flag is ours again. */
   readonly foreign: Readonly<Record<FlagName, Override | null>>;
+  /** Comparison rules that people added and did not take back, oldest first. */
+  readonly rules: readonly AddedRule[];
+  /** Rules ever added, for the name of the next one. */
+  readonly rulesAdded: number;
   /** What people say of causes, by id; those that are `new` are not here. */
   readonly marks: ReadonlyMap<string, Marked>;
   /** The newest decision, for people. */
@@ -133,6 +138,13 @@ function applied(group: GroupState, event: LedgerEvent): GroupState {
         share: 0,
         epoch: event.body.epoch,
       };
+    case 'rule.added': {
+      const { id, rule, forced } = event.body;
+      const added = { id, rule, forced, at: event.at, by: event.actor.id };
+      return { ...group, rules: [...group.rules, added], rulesAdded: group.rulesAdded + 1 };
+    }
+    case 'rule.removed':
+      return { ...group, rules: group.rules.filter(({ id }) => id !== event.body.id) };
     case 'override.detected': {
       const { flag, seen, what = null, by = null, at = null } = event.body;
       return { ...group, foreign: { ...group.foreign, [flag]: { seen, what, by, at } } };
@@ -203,6 +215,8 @@ function newGroup(event: LedgerEvent): GroupState {
     written: { serve: UNWRITTEN, shadow: UNWRITTEN },
     restoring: { serve: false, shadow: false },
     foreign: { serve: null, shadow: null },
+    rules: [],
+    rulesAdded: 0,
     marks: new Map(),
     last: lastOf(event),
   };

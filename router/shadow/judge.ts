@@ -1,31 +1,32 @@
 /** One pair to what may be known about it: compared, clustered, redacted. Runs inside the comparer. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { compare, STEPS_MAX } from '../core/compare/compare.ts';
-import type { Comparison } from '../core/compare/comparison.ts';
+import type { Comparison, Difference } from '../core/compare/comparison.ts';
 import { compileRules, dependsOnStatus, type RuleSet } from '../core/compare/rules.ts';
 import { signatureOf } from '../core/compare/signature.ts';
 import { createTemplates } from '../core/compare/templates.ts';
 import type { Trail } from '../core/compare/trail.ts';
 import type { FaultKind } from '../core/mutants.ts';
+import { findingsOf } from '../core/noise/model.ts';
 import type { CauseEntry, ShownRequest } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
-import { createInflate } from './decode.ts';
+import { createReaders } from './decode.ts';
+import { areIdentical } from './identical.ts';
+import type { NoiseBook } from './noise-book.ts';
 import type { Pair, PairMeta } from './pair.ts';
-import { createRedactor, type Redactor, type Shows, showsBelow } from './redact.ts';
+import { createRedactor, isSecret, type Redactor, type Shows, showsBelow } from './redact.ts';
 import { selfTest } from './self-test.ts';
 
 /** All that leaves the comparer. */
 export type Judged =
   | { readonly outcome: 'skipped'; readonly reason: SkipReason }
-  | {
+  | ({
       readonly outcome: 'same' | 'ignored';
-      readonly silencedBy: readonly (readonly [number, number])[];
       /** What became of faults put into the service's answer; only where a self-test was asked for. */
       readonly selfTests?: readonly SelfTest[];
-    }
-  | {
+    } & Silenced)
+  | ({
       readonly outcome: 'different';
-      readonly silencedBy: readonly (readonly [number, number])[];
       /** 16 hex digits of the signature. */
       readonly id: string;
       readonly entries: readonly CauseEntry[];
@@ -34,7 +35,19 @@ export type Judged =
       /** Redacted JSON text. */
       readonly example: string;
       readonly request: ShownRequest;
-    };
+    } & Silenced);
+
+interface Silenced {
+  /** Rule index to the number of differences it silenced. */
+  readonly silencedBy: readonly (readonly [number, number])[];
+  /** What they were, each kind and place once; absent where there were none. */
+  readonly silenced?: readonly SilencedEntry[];
+}
+
+export interface SilencedEntry extends CauseEntry {
+  /** Index of the rule. */
+  readonly rule: number;
+}
 
 export interface SelfTest {
   readonly fault: FaultKind;
@@ -48,16 +61,20 @@ export interface SelfTest {
 export interface JudgeOptions {
   readonly key: Uint8Array;
   readonly decodedBytesMax: number;
+  /** Told of every request that legacy was asked twice. */
+  readonly noise?: Pick<NoiseBook, 'fold'>;
 }
 
+const SAME: Judged = { outcome: 'same', silencedBy: [] };
 const EXAMPLE_BYTES_MAX = 8192;
+const SILENCED_MAX = 32;
 const GROUPS_MAX = 256;
 const RULE_SETS_MAX = 1024;
 
 /** `rules` = the group's rules; the same array may be passed every time and is compiled once per route and day. */
-export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
+export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
   const redactor = createRedactor(key);
-  const inflate = createInflate(decodedBytesMax);
+  const readers = createReaders(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
   const compiled = new Map<string, RuleSet>();
   const shown = new Map<string, Shows>();
@@ -99,13 +116,31 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
 
   return {
     /** Never throws: a fault of the comparer itself is the skip `compare-failed`. */
-    judge({ meta, legacy, service }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
+    judge({ meta, legacy, service, baseline }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
       try {
+        // A second answer of legacy has to be weighed all the same.
+        if (
+          baseline === undefined &&
+          meta.selfTest === null &&
+          service.kind === 'answer' &&
+          !service.oversize
+        ) {
+          if (areIdentical(legacy, service.answer)) return SAME;
+        }
         const set = ruleSetOf(meta, legacy.status, rules, rulesId);
         const { request, internalHosts } = meta;
-        const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
+        const context = { request, rules: set, ...readers, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
         const tools = { redactor, template: templateOf(meta.group), shows: showsOf(meta.showValues) };
+        if (baseline !== undefined && comparison.outcome !== 'skipped') {
+          const itself = compare(legacy, baseline.reply, context);
+          // Skipped: it cost too much, and says nothing.
+          if (itself.outcome !== 'skipped')
+            noise?.fold(meta, baseline, {
+              service: findingsOf(withoutSecrets(comparison.differences), tools.template),
+              baseline: findingsOf(withoutSecrets(itself.differences), tools.template),
+            });
+        }
         const result = judged(comparison, meta, tools);
         if (meta.selfTest === null || service.kind !== 'answer' || !isMatch(result)) return result;
         const selfTests = selfTest(
@@ -120,6 +155,16 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
       }
     },
   };
+}
+
+/** Of what is secret, noise learns that it differs, and nothing else. */
+function withoutSecrets(differences: readonly Difference[]): readonly Difference[] {
+  const blind = (sample: Difference['legacy']) => (sample === null ? null : { ...sample, text: null });
+  return differences.map((difference) =>
+    isSecret(difference.trail)
+      ? { ...difference, legacy: blind(difference.legacy), service: blind(difference.service) }
+      : difference,
+  );
 }
 
 function isMatch(judged: Judged): judged is Extract<Judged, { outcome: 'same' | 'ignored' }> {
@@ -141,17 +186,32 @@ interface Tools {
 
 function judged(comparison: Comparison, meta: PairMeta, tools: Tools): Judged {
   if (comparison.outcome === 'skipped') return comparison;
-  const silencedBy = [...comparison.silencedBy];
+  const quiet = silencedOf(comparison, tools.template);
   const signature = signatureOf(comparison.differences, ({ trail }) => tools.template(trail));
   if (comparison.outcome !== 'different' || signature === null) {
-    return { outcome: comparison.outcome === 'same' ? 'same' : 'ignored', silencedBy };
+    return { outcome: comparison.outcome === 'same' ? 'same' : 'ignored', ...quiet };
   }
-  const id = createHash('sha256').update(signature.key).digest('hex').slice(0, 16);
+  const id = hash('sha256', signature.key, 'hex').slice(0, 16);
   const { request: asked, route } = meta;
   const request = tools.redactor.request(asked.method, asked.target, route.segments, asked);
   const example = exampleOf(comparison, request, tools);
   const { entries, complete } = signature;
-  return { outcome: 'different', silencedBy, id, entries, complete, example, request };
+  return { outcome: 'different', ...quiet, id, entries, complete, example, request };
+}
+
+function silencedOf(
+  { ignored, silencedBy }: Extract<Comparison, { outcome: 'different' | 'same' | 'ignored' }>,
+  template: (trail: Trail) => string,
+): Silenced {
+  const entries = new Map<string, SilencedEntry>();
+  for (const { trail, kind, severity, detail, rule, legacy, service } of ignored) {
+    if (rule === null || entries.size >= SILENCED_MAX) continue;
+    const codes = kind === 'status' ? `${legacy?.text} ${service?.text}` : null;
+    const entry = { rule, template: template(trail), kind, severity, detail, codes };
+    entries.set(`${rule} ${entry.template} ${kind} ${detail} ${codes}`, entry);
+  }
+  const hits = { silencedBy: [...silencedBy] };
+  return entries.size === 0 ? hits : { ...hits, silenced: [...entries.values()] };
 }
 
 /** As many differences as fit, the exact count beside them. */

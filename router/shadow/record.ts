@@ -1,7 +1,6 @@
 /** Counts every eligible request exactly once, clusters differences, and hands both to the store in batches. */
-import { createHash } from 'node:crypto';
 import type { EvidenceSignature } from '../core/evidence/evidence.ts';
-import { type EvidenceScope, ruleSetText } from '../core/evidence/key.ts';
+import type { EvidenceScope } from '../core/evidence/key.ts';
 import { distinctAdd } from '../core/noise/sketch.ts';
 import type {
   CauseDelta,
@@ -16,7 +15,7 @@ import type {
   SelfTestDelta,
 } from '../core/ports.ts';
 import { createFrequent, type Frequent } from '../core/space-saving.ts';
-import type { CompareRule, SkipReason } from '../core/types.ts';
+import type { SkipReason } from '../core/types.ts';
 import type { Judged, SelfTest } from './judge.ts';
 import type { Sighting } from './witness.ts';
 
@@ -454,12 +453,4 @@ function newTally(): Tally {
     skipped: new Map(),
     unsettled: new Map(),
   };
-}
-
-/**
- * Digest of what the rules in force on `today` (ISO date) mean: who owns them and why does not count, what they do
- * does. 16 hex digits.
- */
-export function rulesDigest(rules: readonly CompareRule[], today: string): string {
-  return createHash('sha256').update(ruleSetText(rules, today)).digest('hex').slice(0, 16);
 }

@@ -44,10 +44,16 @@ export interface Redactor {
 /** Whether the values at a trail may be shown. */
 export type Shows = (trail: Trail) => boolean;
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
+/** A plain name; of markup an attribute, a text or the document type. */
+const NAME = /^(?:@?[A-Za-z_][A-Za-z0-9_-]{0,63}|text\(\)|!doctype)$/;
 const CODE = /^(?:\d{3}|[A-Z][A-Z0-9_]{1,39})$/;
 /** Names whose values leave no trace at all, not even a digest. */
 const SECRET = /^(?:authorization|proxy-authorization|cookie|set-cookie|x-api-key)$|token|secret|session/i;
+/** Whether the values at a place leave no trace at all. */
+export function isSecret(trail: Trail): boolean {
+  return segmentsOf(trail).some((segment) => SECRET.test(String(segment)));
+}
+
 /** A parameter of a path that identifies a thing rather than a person. */
 const HARMLESS = /^\d{1,6}$/;
 const SEGMENTS_MAX = 32;
@@ -86,7 +92,7 @@ export function createRedactor(key: Uint8Array): Redactor {
     nameOf,
     difference({ trail, kind, detail, severity, legacy, service }, template, shows) {
       const segments = segmentsOf(trail);
-      const secret = segments.some((segment) => SECRET.test(String(segment)));
+      const secret = isSecret(trail);
       // What stands in a list or a document of its own has no name that says what it is.
       const named = segments.slice(1).some((segment) => typeof segment === 'string' && !isVariable(segment));
       const shown = named && !secret && shows(trail);

@@ -4,26 +4,31 @@ import type { ServiceReply } from '../core/compare/comparison.ts';
 import { type Outcome, outcomeOf } from '../core/outcome.ts';
 import type {
   Clock,
+  ComparisonBatch,
   ComparisonStore,
   CopyMeter,
   EvidenceKey,
   Log,
+  NoiseRow,
   Replayed,
   Replayer,
   ShadowSink,
 } from '../core/ports.ts';
-import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
+import type { Captured, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 import { askedOf } from './asked.ts';
+import { type BaselineCounts, createBaselines } from './baseline.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';
 import type { Judged } from './judge.ts';
-import type { Pair, PairMeta } from './pair.ts';
+import type { Baseline, Pair, PairMeta } from './pair.ts';
 import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
-import { createRecorder, rulesDigest, type ShadowCounts } from './record.ts';
+import { createRecorder, type ShadowCounts } from './record.ts';
 import { createRedactor } from './redact.ts';
+import { createRuleSets } from './rule-sets.ts';
 import { createWitness } from './witness.ts';
+import { createWrites } from './writes.ts';
 
 export interface ShadowDeps {
   readonly clock: Clock;
@@ -32,6 +37,12 @@ export interface ShadowDeps {
   readonly meter: CopyMeter;
   /** Secret of this installation for digests of values; at least 16 bytes. */
   readonly key: Uint8Array;
+  /** What an earlier process knew of noise. */
+  readonly learned: readonly NoiseRow[];
+  /** Number of this data plane. */
+  readonly plane: number;
+  /** 0 to below 1. */
+  readonly random: () => number;
   /** True while the process has no time for copies (event loop late, primary near its limit). Called per offer. */
   readonly overloaded: () => boolean;
   /** Sends the copies; started and stopped with the shadow side. */
@@ -44,6 +55,8 @@ export interface ShadowOptions {
   /** Largest decoded body of one side, bytes. */
   readonly decodedBytesMax: number;
   readonly flushMs: number;
+  /** Noise models are packed and handed on so often: far more work than a batch of counts. */
+  readonly noiseMs: number;
   /** At most one self-test per group in this time. */
   readonly selfTestEveryMs: number;
 }
@@ -53,6 +66,7 @@ export const SHADOW_OPTIONS: ShadowOptions = {
   comparer: COMPARER_LIMITS,
   decodedBytesMax: 4 * 1024 * 1024,
   flushMs: 1000,
+  noiseMs: 15_000,
   selfTestEveryMs: 2000,
 };
 
@@ -79,7 +93,17 @@ interface ShadowHealth {
   readonly causesDropped: number;
   readonly countsDropped: number;
   readonly failedFlushes: number;
+  readonly baseline: BaselineCounts;
+  /** Noise models and contents dropped for want of room. */
+  readonly noiseDropped: number;
 }
+
+/** Above it noise is not packed in time: the thread is stuck. */
+const NOISE_MS_MAX = 10_000;
+/** A stop does not wait longer for what was learned since it was handed on last. */
+const LAST_NOISE_MS_MAX = 1_000;
+/** Legacy is not asked twice when so much of the room for copies is taken. */
+const CROWDED = 0.5;
 
 const BUILDS_MAX = 1000;
 /** Larger answers are not tested: their mutants would keep the thread from its work. */
@@ -94,10 +118,13 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   const comparer = createComparer(
     { key: deps.key, decodedBytesMax: options.decodedBytesMax },
     options.comparer,
+    deps.learned,
   );
-  const recorder = createRecorder(deps);
+  const baselines = createBaselines(deps.random);
+  const writes = createWrites(deps.key, deps.log);
+  const ruleSets = createRuleSets();
+  const recorder = createRecorder({ ...deps, store: ruleSets.counting(deps.store) });
   const witness = createWitness(deps.key, createRedactor(deps.key).nameOf);
-  const digests = new WeakMap<readonly CompareRule[], { readonly today: string; readonly digest: string }>();
   /** Last build seen per group and side: a side that gives no answer gives no build either. */
   const builds = new Map<string, string>();
   /** When a group was tested last. */
@@ -107,6 +134,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   let running = 0;
   let timer: NodeJS.Timeout | undefined;
   let pumping = false;
+  /** Something was learned since noise was handed on last. */
+  let learning = false;
+  /** Models that no store has taken yet, each once: no more of them than the thread has. */
+  const unkept = new Map<string, NoiseRow>();
+  let noiseAt = deps.clock.now();
+  let noiseDropped = 0;
 
   /** In a later tick, so that the answer that has just ended is not followed by the work of its copy. */
   function pump(): void {
@@ -130,12 +163,76 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       finish(ticket, null, skip('breaker-open'));
       return;
     }
-    const grow = (bytes: number) => queue.grow(ticket, bytes);
-    replayer.replay(job, grow, (replayed) => {
-      const now = deps.clock.now();
-      account(job, replayed, now - startedAt, now);
-      judge(ticket, replayed);
+    const build = builds.get(job.group.name) ?? '';
+    const probe = writes.probe(job, build);
+    if (probe !== null) {
+      replayer.replay(probe, growOf(ticket), (replayed) => {
+        const refused = writes.probed(job, build, replayed);
+        if (refused !== null) finish(ticket, null, skip(refused));
+        else send(ticket);
+      });
+    } else if (baselines.wants(job, startedAt, isCrowded)) sendBoth(ticket);
+    else send(ticket);
+  }
+
+  function growOf(ticket: Ticket): (bytes: number) => boolean {
+    return (bytes) => queue.grow(ticket, bytes);
+  }
+
+  function send(ticket: Ticket): void {
+    replay(ticket, ({ replayed }) => judge(ticket, replayed, null));
+  }
+
+  function replay(ticket: Ticket, done: (call: Called) => void): void {
+    const { job } = ticket;
+    const from = moment();
+    replayer.replay(writes.marked(job), growOf(ticket), (replayed) => {
+      const to = moment();
+      account(job, replayed, to.now - from.now, to.now);
+      done({ replayed, startMs: from.wall, endMs: to.wall });
     });
+  }
+
+  /** The second call to legacy: no part of what is counted of copies, but for the health of its target. */
+  function askAgain(ticket: Ticket, done: (call: Called) => void): void {
+    const { job } = ticket;
+    const startMs = deps.clock.wall();
+    const again = { ...job, target: job.primaryTarget };
+    replayer.replay(again, growOf(ticket), (replayed) => {
+      watch(job.primaryTarget.origin, replayed, deps.clock.now());
+      done({ replayed, startMs, endMs: deps.clock.wall() });
+    });
+  }
+
+  /** In random order: whoever is always second would look slower, later and fresher than it is. */
+  function sendBoth(ticket: Ticket): void {
+    let copy: Called | null = null;
+    let second: Called | null = null;
+    const both = () => {
+      if (copy !== null && second !== null) judge(ticket, copy.replayed, { copy, second });
+    };
+    const first = () =>
+      replay(ticket, (call) => {
+        copy = call;
+        both();
+      });
+    const again = () =>
+      askAgain(ticket, (call) => {
+        second = call;
+        both();
+      });
+    const order = deps.random() < 0.5 ? [first, again] : [again, first];
+    for (const start of order) start();
+  }
+
+  function isCrowded(): boolean {
+    const { requestsMax, bytesMax } = options.queue;
+    const full = queue.waiting() > requestsMax * CROWDED || queue.bytes() > bytesMax * CROWDED;
+    return full || deps.overloaded();
+  }
+
+  function moment(): { readonly now: number; readonly wall: number } {
+    return { now: deps.clock.now(), wall: deps.clock.wall() };
   }
 
   function account(
@@ -146,29 +243,38 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   ): void {
     const answered = replayed.kind === 'answer';
     deps.meter.replayed(group.name, otherThan(primary), replayOutcome(replayed), answered, durationMs);
+    watch(target.origin, replayed, now);
+  }
+
+  function watch(origin: string, replayed: Replayed, now: number): void {
     const unreached = replayed.kind === 'transport' || (replayed.kind === 'timeout' && replayed.connecting);
     // Reading an answer up to the limit again and again costs the front door: a service that never ends is left
     // alone like one that cannot be reached.
     const endless = replayed.kind === 'answer' && replayed.oversize;
-    if (unreached || endless) breaker.failed(target.origin, now);
-    else if (replayed.kind === 'answer') breaker.succeeded(target.origin);
+    if (unreached || endless) breaker.failed(origin, now);
+    else if (replayed.kind === 'answer') breaker.succeeded(origin);
   }
 
   /** Most pairs are the same byte for byte and cost no more than that; only the others go to the thread. */
-  function judge(ticket: Ticket, replayed: Replayed): void {
+  function judge(ticket: Ticket, replayed: Replayed, triple: CalledTwice | null): void {
     const { job } = ticket;
-    const sides = orient(job, replayed);
+    const sides = writes.answered(job, replayed) ?? orient(job, replayed);
+    const baseline = triple === null || typeof sides === 'string' ? null : baselineOf(job, triple);
+    if (triple !== null) baselines.over(baseline !== null);
     if (typeof sides === 'string') {
       finish(ticket, replayed, skip(sides));
       return;
     }
     const { legacy, service } = sides;
-    if (service.kind === 'answer' && !service.oversize && areIdentical(legacy, service.answer)) {
+    if (baseline !== null) learning = true;
+    if (isSame(legacy, service) && (baseline === null || isSame(legacy, baseline.reply))) {
+      if (baseline !== null) comparer.same(baseline.key, job.route.label);
       finish(ticket, replayed, IDENTICAL);
       selfTest(job, replayed, sides);
       return;
     }
-    comparer.judge({ meta: metaOf(job), ...sides }, job.group.rules).then(
+    const pair = { meta: metaOf(job), ...sides, ...(baseline === null ? {} : { baseline }) };
+    comparer.judge(pair, job.group.rules).then(
       (judged) => {
         finish(ticket, replayed, judged);
         if (judged.outcome === 'same' || judged.outcome === 'ignored') selfTest(job, replayed, sides);
@@ -178,6 +284,20 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
         finish(ticket, replayed, skip('compare-failed'));
       },
     );
+  }
+
+  /** Null: one of the two calls gave nothing that says anything about either side. */
+  function baselineOf(job: ShadowJob, { copy, second }: CalledTwice): Baseline | null {
+    const reply = replyOf(second.replayed, job);
+    if (reply === null) return null;
+    const { group, build, rules } = keyOf(job, copy.replayed);
+    const call = ({ startMs, endMs }: Called) => ({ startMs, endMs });
+    return {
+      reply,
+      key: { group, build, rules },
+      calls: { baseline: call(second), service: call(copy) },
+      asked: job.request.fields,
+    };
   }
 
   /** Now and then: would known faults in this answer have been found? Its own result counts for nothing. */
@@ -202,11 +322,6 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     );
   }
 
-  /** ISO date. */
-  function today(): string {
-    return new Date(deps.clock.wall()).toISOString().slice(0, 10);
-  }
-
   function metaOf(job: ShadowJob): PairMeta {
     const { group, route, request, publicOrigin, target, primaryTarget } = job;
     const { method, target: asked } = request;
@@ -221,6 +336,10 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     };
   }
 
+  function today(): string {
+    return new Date(deps.clock.wall()).toISOString().slice(0, 10);
+  }
+
   function finish(ticket: Ticket, replayed: Replayed | null, judged: Judged): void {
     settle(ticket.job, replayed, judged);
     queue.release(ticket);
@@ -233,26 +352,18 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     const key = keyOf(job, replayed);
     const legacy = answerOf('legacy', job, replayed);
     recorder.settled(key, judged, witness(job, legacy), buildOf('legacy', job, replayed));
+    ruleSets.count({ group: job.group.name, route: job.route.label }, job.group.rules, judged);
     const reason = judged.outcome === 'skipped' ? judged.reason : null;
     if (replayed === null) deps.meter.eligible(job.group.name, reason);
     else deps.meter.compared(job.group.name, judged.outcome, reason);
   }
 
   function keyOf(job: ShadowJob, replayed: Replayed | null): EvidenceKey {
-    const { name, rules } = job.group;
+    const { name } = job.group;
+    const rules = ruleSets.digest(job.group.rules, today());
     const shadowed = otherThan(job.primary);
     const build = buildOf('service', job, replayed);
-    return { group: name, route: job.route.label, shadowed, build, rules: digestOf(rules) };
-  }
-
-  /** Anew each day: rules that ended the day before are no longer in force. */
-  function digestOf(rules: readonly CompareRule[]): string {
-    const day = today();
-    const known = digests.get(rules);
-    if (known?.today === day) return known.digest;
-    const digest = rulesDigest(rules, day);
-    digests.set(rules, { today: day, digest });
-    return digest;
+    return { group: name, route: job.route.label, shadowed, build, rules };
   }
 
   function buildOf(side: Side, job: ShadowJob, replayed: Replayed | null): string {
@@ -265,15 +376,46 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     return seen.slice(0, 128);
   }
 
+  function flush(): void {
+    recorder.flush();
+    const due = deps.clock.now() - noiseAt >= options.noiseMs;
+    if (due && (learning || unkept.size > 0)) void handOnNoise(NOISE_MS_MAX);
+  }
+
+  async function handOnNoise(withinMs: number): Promise<void> {
+    learning = false;
+    noiseAt = deps.clock.now();
+    const news = await comparer.noise(withinMs);
+    if (news !== null) {
+      noiseDropped = news.models + news.contents;
+      for (const row of news.rows) unkept.set(JSON.stringify([row.group, row.build, row.rules]), row);
+    }
+    if (unkept.size === 0) return;
+    const noise = { plane: deps.plane, rows: [...unkept.values()] };
+    try {
+      deps.store.flush({ ...nothingAt(deps.clock.wall()), noise });
+      unkept.clear();
+    } catch (error) {
+      deps.log.warn('shadow.noise-not-kept', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
   return {
-    busy(group) {
+    busy(group, route, method) {
       if (timer === undefined) return 'draining';
-      return deps.overloaded() ? 'overload' : queue.busy(group, deps.clock.now());
+      return (
+        writes.refusal(group, route, method, today) ??
+        (deps.overloaded() ? 'overload' : queue.busy(group, deps.clock.now()))
+      );
     },
     offer(job) {
       if (timer === undefined) return 'draining';
       if (deps.overloaded()) return 'overload';
-      const refused = queue.offer(job, deps.clock.now());
+      const { group, route, request } = job;
+      const refused =
+        writes.refusal(group, route, request.method, today) ?? queue.offer(job, deps.clock.now());
       if (refused !== null) return refused;
       recorder.taken(job.group.name);
       pump();
@@ -294,9 +436,11 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
         causesDropped,
         countsDropped,
         failedFlushes,
+        baseline: baselines.counts(),
+        noiseDropped,
       };
     },
-    flush: recorder.flush,
+    flush,
     async idle() {
       while (pumping || running > 0 || queue.waiting() > 0) {
         await new Promise<void>((wake) => {
@@ -309,7 +453,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       if (timer !== undefined) return;
       replayer.start();
       comparer.start();
-      timer = setInterval(recorder.flush, options.flushMs);
+      timer = setInterval(flush, options.flushMs);
       timer.unref();
     },
     async stop() {
@@ -317,11 +461,33 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       timer = undefined;
       for (const { job } of queue.drain()) settle(job, null, skip('draining'));
       replayer.stop();
+      if (learning) await handOnNoise(LAST_NOISE_MS_MAX);
       await comparer.stop();
       if (running > 0) await new Promise<void>((wake) => idlers.push(wake));
       recorder.flush();
     },
   };
+}
+
+/** One call and when it began and ended, wall time. */
+interface Called {
+  readonly replayed: Replayed;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+interface CalledTwice {
+  readonly copy: Called;
+  readonly second: Called;
+}
+
+function isSame(legacy: Captured, reply: ServiceReply): boolean {
+  return reply.kind === 'answer' && !reply.oversize && areIdentical(legacy, reply.answer);
+}
+
+/** A batch in which nothing was compared. */
+function nothingAt(at: number): ComparisonBatch {
+  return { at, counts: [], causes: [], forgotten: [], evidence: [], selfTests: [] };
 }
 
 function skip(reason: SkipReason): Judged {
@@ -375,15 +541,30 @@ function orient(
     return { legacy: asCompared(replayed.answer, job), service };
   }
   if (primary.truncated) return 'legacy-truncated';
-  if (replayed.kind === 'timeout') {
-    const code = replayed.connecting ? 'CONNECT_TIMEOUT' : 'TIMEOUT';
-    return { legacy: primary, service: { kind: 'failed', failure: 'timeout', code } };
+  const service = replyOf(replayed, job);
+  return service === null ? 'connection-reused' : { legacy: primary, service };
+}
+
+/** What came back, as it is compared; null: nothing that could be held against whoever was asked. */
+function replyOf(replayed: Replayed, job: ShadowJob): ServiceReply | null {
+  switch (replayed.kind) {
+    case 'answer':
+      return { kind: 'answer', answer: asCompared(replayed.answer, job), oversize: replayed.oversize };
+    case 'timeout':
+      return {
+        kind: 'failed',
+        failure: 'timeout',
+        code: replayed.connecting ? 'CONNECT_TIMEOUT' : 'TIMEOUT',
+      };
+    case 'transport':
+      return { kind: 'failed', failure: 'transport', code: replayed.code };
+    case 'connection-reused':
+    case 'aborted':
+    case 'memory':
+      return null;
+    default:
+      return assertNever(replayed);
   }
-  if (replayed.kind === 'transport') {
-    return { legacy: primary, service: { kind: 'failed', failure: 'transport', code: replayed.code } };
-  }
-  const { answer, oversize } = replayed;
-  return { legacy: primary, service: { kind: 'answer', answer: asCompared(answer, job), oversize } };
 }
 
 /** Without what only says which build answered. */

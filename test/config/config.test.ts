@@ -6,6 +6,7 @@ import { PROXY_DEFAULTS } from '../../router/proxy/options.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
 const TODAY = '2026-01-01';
+const WRITES = { mode: 'shadow-database', owner: 'team', reason: 'pure', expires: '2026-02-01' };
 const ORDERS = { service: 'orders', routes: ['GET /orders'] };
 const GOOD = {
   legacy: 'http://127.0.0.1:3000',
@@ -83,6 +84,54 @@ describe('a fault is told with its path and a hint', () => {
       { path: 'groups.orders.shadow.perSecondMx', hint: 'did you mean "perSecondMax"?' },
     ],
     [
+      'a POST that is said to be idempotent',
+      {
+        groups: {
+          orders: { ...ORDERS, routes: [{ match: 'POST /a', writes: { ...WRITES, mode: 'idempotent' } }] },
+        },
+      },
+      { path: 'groups.orders.routes[0].writes', text: 'POST is not idempotent' },
+    ],
+    [
+      'writes to shadow instances that are not there',
+      { groups: { orders: { ...ORDERS, routes: [{ match: 'POST /a', writes: WRITES }] } } },
+      { path: 'groups.orders.routes[0].writes', text: 'the service has no shadow instances' },
+    ],
+    [
+      'writes that somebody answers for too long',
+      {
+        groups: {
+          orders: {
+            ...ORDERS,
+            routes: [{ match: 'POST /a', writes: { ...WRITES, mode: 'dry-run', expires: '2030-01-01' } }],
+          },
+        },
+      },
+      { path: 'groups.orders.routes[0].writes', text: 'expires more than 90 days from today' },
+    ],
+    [
+      'writes without an owner',
+      {
+        groups: {
+          orders: {
+            ...ORDERS,
+            routes: [{ match: 'POST /a', writes: { ...WRITES, mode: 'dry-run', owner: '' } }],
+          },
+        },
+      },
+      { path: 'groups.orders.routes[0].writes.owner' },
+    ],
+    [
+      'shadow instances that answer for real, however they are spelt',
+      { services: { orders: { url: 'http://127.0.0.1:4001', shadow: 'http://localhost:4001/' } } },
+      { path: 'services.orders.shadow', text: 'the address of orders' },
+    ],
+    [
+      'shadow instances that are legacy',
+      { services: { orders: { url: 'http://127.0.0.1:4001', shadow: 'http://127.0.0.1:3000' } } },
+      { path: 'services.orders.shadow', text: 'the address of legacy' },
+    ],
+    [
       'an origin with a path',
       { legacy: 'http://127.0.0.1:3000/app' },
       { path: 'legacy', text: 'expected http://HOST:PORT or https://HOST:PORT without a path' },
@@ -158,6 +207,45 @@ describe('a fault is told with its path and a hint', () => {
       'a rule that lives too long',
       { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ expires: '2026-12-31' })] } } } },
       { path: 'groups.orders.compare.rules[0].expires', text: 'must be at most 90 days away' },
+    ],
+    [
+      'a rule with a parameter that its action does not have',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ abs: 1 })] } } } },
+      {
+        path: 'groups.orders.compare.rules[0].abs',
+        text: expect.stringContaining(
+          'unknown parameter of "ignore-value"; known: path, action, owner, reason, ticket',
+        ),
+      },
+    ],
+    [
+      'a rule without an owner',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ owner: '' })] } } } },
+      { path: 'groups.orders.compare.rules[0].owner', text: 'is required' },
+    ],
+    [
+      'a rule for a route that the group does not have',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ routes: ['GET /carts'] })] } } } },
+      {
+        path: 'groups.orders.compare.rules[0].routes[0]',
+        text: expect.stringContaining('no such route "GET /carts", known: "'),
+      },
+    ],
+    [
+      'a rule that never applies',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({}), ruleWith({ action: 'uuid' })] } } } },
+      {
+        path: 'groups.orders.compare.rules[1]',
+        text: expect.stringMatching(/^never applies: ignore-value .* comes first wherever it could$/),
+      },
+    ],
+    [
+      'a rule that is none',
+      { groups: { orders: { ...ORDERS, compare: { rules: ['ignore'] } } } },
+      {
+        path: 'groups.orders.compare.rules[0]',
+        text: 'expected a rule: path, action, owner, reason and expires',
+      },
     ],
     [
       'an admin API beyond loopback',

@@ -12,6 +12,7 @@ import { MIGRATIONS } from '../../router/store/migrations.ts';
 import { openDatabase } from '../../router/store/open.ts';
 import { type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
 import { keyOf } from '../helpers/neighbours.ts';
+import { rulesOf } from '../helpers/rules.ts';
 
 const TOKEN = 'fig_a_test';
 const MOVES = '/api/v1/groups/orders/moves';
@@ -30,9 +31,20 @@ function adminApi(given: Partial<AdminDeps> = {}) {
   };
 }
 
-function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: ControlPlane): AdminDeps {
+function depsOf(plane: ControlPlane): AdminDeps {
+  const { actions, ledger, clock, routing, flags, traffic, converge } = plane;
   const { reader } = flags;
-  const statusDeps = { ledger, reader, traffic, comparisons: () => NOTHING, trouble: converge.trouble };
+  const { rules } = rulesOf(plane);
+  const statusDeps = {
+    ledger,
+    reader,
+    traffic,
+    comparisons: () => NOTHING,
+    findings: rules.findings,
+    noise: () => null,
+    causes: () => [],
+    trouble: converge.trouble,
+  };
   return {
     token: TOKEN,
     actions,
@@ -62,6 +74,8 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       groups: () => ['orders'],
       origins: () => ({ legacy: 'http://127.0.0.1:1', service: 'http://127.0.0.1:2' }),
       flush: () => undefined,
+      noise: () => null,
+      findings: () => [],
       log: quiet,
     }),
     evidence: () => null,
@@ -78,6 +92,7 @@ function depsOf({ actions, ledger, clock, routing, flags, traffic, converge }: C
       effective: () => null,
       log: quiet,
     }),
+    rules,
     release: () => undefined,
     reload: async () => ({
       kind: 'reloaded',

@@ -20,6 +20,8 @@ function world() {
     groups: () => ['orders'],
     origins: () => ({ legacy: 'http://127.0.0.1:1', service: 'http://127.0.0.1:2' }),
     flush: () => undefined,
+    noise: () => null,
+    findings: () => [],
     log: { ...quiet, info: (event, fields) => void logged.push([event, fields]) },
   });
   const see = (id: string, build = 'b1', more: Partial<CauseDelta> = {}) => {

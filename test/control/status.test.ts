@@ -18,6 +18,9 @@ function statusOf(plane: ControlPlane, comparisons: Comparisons = NOTHING) {
     traffic,
     reader: flags.reader,
     comparisons: () => comparisons,
+    findings: () => [],
+    noise: () => null,
+    causes: () => [],
     trouble: converge.trouble,
   });
 }

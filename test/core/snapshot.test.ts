@@ -27,6 +27,8 @@ function groupOf(recorded: Partial<GroupState>, stop: Stop | null = null) {
     share: 25,
     shadowShare: 100,
     killed: false,
+    rules: [],
+    rulesAdded: 0,
     pendingServe: null,
     pendingShadow: null,
     written: { serve: unwritten, shadow: unwritten },

@@ -13,6 +13,7 @@ import {
   AS_EVERYWHERE,
   COMPARED_AS_EVERYWHERE,
   type GroupPlan,
+  PLAIN_SHADOW,
   type RoutingPlan,
 } from '../../router/core/snapshot.ts';
 import { createTally } from '../../router/core/tally.ts';
@@ -140,6 +141,7 @@ function planOf(name: string): GroupPlan {
     method,
     segments: parsePattern(`/${name}/:id`) ?? [],
     effects: false,
+    writes: null,
     group: name,
   });
   return {
@@ -148,6 +150,8 @@ function planOf(name: string): GroupPlan {
     unit: [{ header: 'x-user' }],
     routes: [route('GET'), route('POST')],
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
+    shadowPolicy: PLAIN_SHADOW,
+    shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
     comparing: COMPARED_AS_EVERYWHERE,

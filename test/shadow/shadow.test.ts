@@ -5,26 +5,13 @@ import { gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from '../../router/core/meter.ts';
 import { COMPARED_AS_EVERYWHERE } from '../../router/core/snapshot.ts';
-import type { CompareRule, ShadowJob, SkipReason } from '../../router/core/types.ts';
-import { createReplayer } from '../../router/proxy/replayer.ts';
-import { rulesDigest } from '../../router/shadow/record.ts';
+import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
 import { createComparisonStore } from '../../router/store/comparisons.ts';
 import { MIGRATIONS } from '../../router/store/migrations.ts';
 import { openDatabase } from '../../router/store/open.ts';
 import { counted } from '../helpers/counted.ts';
-import {
-  group,
-  IMPATIENT,
-  ignoring,
-  job,
-  LIMITS,
-  memoryStore,
-  ok,
-  REAL_CLOCK,
-  SILENT,
-  target,
-} from './jobs.ts';
+import { group, IMPATIENT, ignoring, job, LIMITS, memoryStore, ok, shadowDeps, target } from './jobs.ts';
 import { jsonAnswer, rawUpstream } from './upstream.ts';
 
 /** Patient with a busy machine: what ends by the watchdog says so itself, and batches end when a test says so. */
@@ -35,16 +22,7 @@ const PATIENT = {
 };
 
 function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
-  const deps = {
-    clock: REAL_CLOCK,
-    store: memoryStore(),
-    log: SILENT,
-    meter: createMeter([]),
-    key: Buffer.alloc(32, 7),
-    overloaded: () => false,
-    replayer: createReplayer({ clock: REAL_CLOCK, log: SILENT }),
-  };
-  const shadow = createShadow({ ...deps, ...more }, options);
+  const shadow = createShadow({ ...shadowDeps(), ...more }, options);
   shadow.start();
   onTestFinished(() => shadow.stop());
   return shadow;
@@ -292,15 +270,6 @@ test('evidence is kept per build of the service, and a failure belongs to the bu
     ['b7', '/body/a'],
     ['b7', '/exchange'],
   ]);
-});
-
-test('the digest of rules follows what those in force do, not who owns them', () => {
-  const rule = ignoring('/body/a');
-  const digestOf = (more: Partial<CompareRule>, today = '2026-01-01') =>
-    rulesDigest([{ ...rule, ...more }], today);
-  expect(digestOf({ owner: 'other', reason: 'x', expires: '2030-01-01' })).toBe(digestOf({}));
-  expect(digestOf({ path: '/body/b' })).not.toBe(digestOf({}));
-  expect(digestOf({}, '2100-01-01')).toBe(rulesDigest([], '2026-01-01'));
 });
 
 test('values are shown in examples only below the paths that the group names', async () => {

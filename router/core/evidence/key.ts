@@ -1,6 +1,7 @@
 /** What a count of comparisons is evidence of. Another key starts at zero. */
 import { canonicalJson } from '../canonical.ts';
 import type { EvidenceKey } from '../ports.ts';
+import { isExpired, meaningOf } from '../rules/scope.ts';
 import type { CompareRule } from '../types.ts';
 
 /** The full key: what `EvidenceKey` has, and which part of the traffic of which legacy build. */
@@ -46,10 +47,8 @@ export function scopeText(scope: EvidenceScope): string {
  * ticket and expiry, and the versions of what they are read by.
  */
 export function ruleSetText(rules: readonly CompareRule[], today: string | null): string {
-  const effective = rules
-    .filter(({ expires }) => today === null || typeof expires !== 'string' || expires >= today)
-    .map(({ owner: _owner, reason: _reason, ticket: _ticket, expires: _expires, ...rest }) => rest);
-  return canonicalJson({ ...SEMANTICS, rules: effective });
+  const effective = rules.filter((rule) => today === null || !isExpired(rule, today));
+  return canonicalJson({ ...SEMANTICS, rules: effective.map(meaningOf) });
 }
 
 /** What evidence of one key is worth while another key may be in force. Times in ms since 1970. */
