@@ -196,6 +196,14 @@ describe('a fault is told with its path and a hint', () => {
       { path: 'groups.orders.compare.rules[0].action', text: expect.stringContaining('unknown action') },
     ],
     [
+      'a place of values that is no path',
+      { groups: { orders: { ...ORDERS, compare: { showValues: ['/body/a', 'body'] } } } },
+      {
+        path: 'groups.orders.compare.showValues[1]',
+        text: 'must be a pointer below /body or /headers, as in a rule',
+      },
+    ],
+    [
       'a rule that lives too long',
       { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ expires: '2026-12-31' })] } } } },
       { path: 'groups.orders.compare.rules[0].expires', text: 'must be at most 90 days away' },
