@@ -159,3 +159,39 @@ test('an upload over the limit of copies is served, and counted as too-large (A5
   await eventually(async () => (await world.group()).comparisons.skipped['too-large'] === 1);
   expect(service.heard).toHaveLength(0);
 });
+
+test('at the end copies are given up first, and what is in flight is still answered', async () => {
+  const legacy = await rawUpstream((_, n) => (n === 1 ? String(LEGACY) : undefined));
+  const service = await rawUpstream(() => undefined);
+  const world = await startWorld({ legacy: legacy.origin, service: service.origin }, { groups: GROUPS });
+  await world.move({ kind: 'shadow', sample: 100 });
+  const client = rawClient(Number(new URL(world.running.traffic).port));
+  client.send(GET);
+  await service.request(1);
+  client.send(GET);
+  await legacy.request(2);
+  const stopped = world.running.stop();
+  await service.allClosed();
+  expect(client.text().split(BODY)).toHaveLength(2);
+  legacy.say(String(LEGACY));
+  await client.until((text) => text.split(BODY).length === 3);
+  client.end();
+  await stopped;
+});
+
+test('with most connections to an upstream taken no copy is made', async () => {
+  const legacy = await rawUpstream(() => undefined);
+  const service = await rawUpstream(LEGACY);
+  const world = await startWorld(
+    { legacy: legacy.origin, service: service.origin },
+    { groups: GROUPS, upstream: { connectionsMax: 10 } },
+  );
+  await world.move({ kind: 'shadow', sample: 100 });
+  const asking = Array.from({ length: 10 }, () => world.get('/api/v1/products/12'));
+  await legacy.request(10);
+  legacy.say(String(LEGACY));
+  await Promise.all(asking);
+  await eventually(async () => (await world.group()).comparisons.eligible === 10);
+  // More than eight were in flight when the last one came.
+  expect((await world.group()).comparisons.skipped).toMatchObject({ overload: 1 });
+});
