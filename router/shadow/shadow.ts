@@ -3,6 +3,7 @@ import { assertNever } from '../core/assert.ts';
 import type { ServiceReply } from '../core/compare/comparison.ts';
 import { type Outcome, outcomeOf } from '../core/outcome.ts';
 import type {
+  BaselineCounts,
   Clock,
   ComparisonStore,
   CopyMeter,
@@ -15,7 +16,7 @@ import type {
 } from '../core/ports.ts';
 import type { Captured, CompareRule, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
-import { type BaselineCounts, createBaselines } from './baseline.ts';
+import { createBaselines } from './baseline.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';

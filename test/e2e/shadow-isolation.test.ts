@@ -195,3 +195,30 @@ test('with most connections to an upstream taken no copy is made', async () => {
   // More than eight were in flight when the last one came.
   expect((await world.group()).comparisons.skipped).toMatchObject({ overload: 1 });
 });
+
+test('copies of writes for a shadow database reach its instances, those of reads the others', async () => {
+  const legacy = await rawUpstream(LEGACY);
+  const [service, apart] = [await rawUpstream(LEGACY), await rawUpstream(LEGACY)];
+  const writes = { mode: 'shadow-database', ...EXPLODING } as const;
+  const world = await startWorld(
+    { legacy: legacy.origin, service: service.origin },
+    {
+      services: { catalog: { url: service.origin, shadow: apart.origin } },
+      groups: {
+        catalog: {
+          service: 'catalog',
+          routes: ['GET /api/*', { match: 'POST /api/*', writes }],
+          unit: [{ cookie: 'sid' }],
+        },
+      },
+    },
+  );
+  await world.move({ kind: 'shadow', sample: 100 });
+  await world.get('/api/v1/orders', 'ana', { method: 'POST', body: 'x=1' });
+  await apart.request(1);
+  await world.get('/api/v1/orders');
+  await service.request(1);
+  expect(apart.heard.map(({ start }) => start)).toEqual(['POST /api/v1/orders HTTP/1.1']);
+  expect(service.heard.map(({ start }) => start)).toEqual(['GET /api/v1/orders HTTP/1.1']);
+  expect((await world.group()).writes).toMatchObject([{ route: 'POST /api/*', mode: 'shadow-database' }]);
+});
