@@ -158,7 +158,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
         if (refused !== null) finish(ticket, null, skip(refused));
         else send(ticket);
       });
-    } else if (baselines.wants(job, startedAt, isCrowded)) sendBoth(ticket);
+    } else if (baselines.wants(job, startedAt, () => isCrowded(job, startedAt))) sendBoth(ticket);
     else send(ticket);
   }
 
@@ -212,10 +212,11 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     for (const start of order) start();
   }
 
-  function isCrowded(): boolean {
+  /** Second calls are given up before copies are. */
+  function isCrowded({ primaryTarget }: ShadowJob, now: number): boolean {
     const { requestsMax, bytesMax } = options.queue;
     const full = queue.waiting() > requestsMax * CROWDED || queue.bytes() > bytesMax * CROWDED;
-    return full || deps.overloaded();
+    return full || deps.overloaded() || !breaker.allows(primaryTarget.origin, now);
   }
 
   function moment(): { readonly now: number; readonly wall: number } {
