@@ -280,6 +280,16 @@ describe('a fault is told with its path and a hint', () => {
     expect(faultsOf({ ...GOOD, ...change }, { SET: 'x' })).toEqual([expect.objectContaining(fault)]);
   });
 
+  test('a plan for writes that has expired is none', () => {
+    const writes = { ...WRITES, mode: 'dry-run', expires: '2025-12-31' };
+    const routes = [
+      { match: 'POST /a', writes },
+      { match: 'POST /b', writes: { ...writes, mode: 'off' } },
+    ];
+    const { routing } = parse({ ...GOOD, groups: { orders: { ...ORDERS, routes } } }, {});
+    expect(routing.groups[0]?.routes.map((route) => route.writes)).toEqual([null, null]);
+  });
+
   test('an admin token that was named but is not set', () => {
     const flags = { unleash: 'http://127.0.0.1:1/api', tokenEnv: 'A', adminTokenEnv: 'B' };
     expect(faultsOf({ ...GOOD, flags }, { A: 'a' })).toMatchObject([{ path: 'flags.adminTokenEnv' }]);
