@@ -1,4 +1,4 @@
-import type { ComparisonStore, StoredCount } from '../core/ports.ts';
+import type { ComparisonStore, RuleHits, StoredCount } from '../core/ports.ts';
 import { type RuleEvidence, remaining } from '../core/rules/blast-radius.ts';
 import { PAIRS_MIN } from '../core/rules/refusals.ts';
 import type { CompareRule } from '../core/types.ts';
@@ -10,6 +10,7 @@ import type { CompareRule } from '../core/types.ts';
  */
 export function ruleEvidence(
   store: Pick<ComparisonStore, 'counts' | 'causes'>,
+  hits: Pick<RuleHits, 'leaves'>,
   group: string,
   inForce: readonly CompareRule[],
 ): RuleEvidence {
@@ -22,7 +23,12 @@ export function ruleEvidence(
     .causes(group)
     .filter((cause) => (enough ? !cause.stale : cause.build === build))
     .map(({ id, route, entries, count }) => ({ id, route, entries, count, triage: 'new' as const }));
-  return { causes: remaining(causes, inForce), compared: byRoute(counted), known: null };
+  const known = hits.leaves(group);
+  return {
+    causes: remaining(causes, inForce),
+    compared: byRoute(counted),
+    known: known.length === 0 ? null : known,
+  };
 }
 
 function byRoute(counts: readonly StoredCount[]): ReadonlyMap<string, number> {

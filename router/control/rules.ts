@@ -109,7 +109,7 @@ export function createRules(deps: RulesDeps): Rules {
     const fresh = known?.rules === group.rules && clock.now() - known.at < FINDINGS_MS;
     if (known !== undefined && fresh) return known.findings;
     const routes = group.routes.map(({ label }) => label);
-    const evidence = ruleEvidence(store, name, []);
+    const evidence = ruleEvidence(store, hits, name, []);
     const now = findings(knownRules(group), { routes, now: clock.wall(), today: today(), evidence });
     found.set(name, { rules: group.rules, at: clock.now(), findings: now });
     return now;
@@ -175,7 +175,7 @@ export function createRules(deps: RulesDeps): Rules {
       if (faults.length > 0) return { kind: 'invalid', faults };
       const rules = drafts.filter(isRule);
       const inForce = group.rules.filter((rule) => !isExpired(rule, today()));
-      const evidence = ruleEvidence(store, name, inForce);
+      const evidence = ruleEvidence(store, hits, name, inForce);
       const preview = blastRadius(rules, group.rules, today(), evidence);
       const against = rules.flatMap((rule, index) =>
         refusals(rule, evidence).map((refusal) => ({ ...refusal, rule: index })),

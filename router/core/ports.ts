@@ -232,6 +232,14 @@ export interface CauseDelta extends EvidenceKey {
   readonly examples: readonly string[];
 }
 
+/** A place that answers of legacy have. */
+export interface Leaf {
+  readonly group: string;
+  readonly route: string;
+  /** Path template, redacted. */
+  readonly template: string;
+}
+
 /** A rule that silenced differences. */
 export interface RuleHitsDelta {
   readonly group: string;
@@ -255,6 +263,8 @@ export interface RuleHits {
   of(group: string): ReadonlyMap<string, Hits>;
   /** What each rule silenced lately. */
   silenced(group: string): ReadonlyMap<string, readonly SilencedDelta[]>;
+  /** Places that answers have, as far as they were seen. */
+  leaves(group: string): readonly Leaf[];
 }
 
 export interface ComparisonBatch {
@@ -264,6 +274,8 @@ export interface ComparisonBatch {
   readonly causes: readonly CauseDelta[];
   /** Absent: nothing was silenced. */
   readonly hits?: readonly RuleHitsDelta[];
+  /** Absent: no answer had a place that was not seen before. */
+  readonly leaves?: readonly Leaf[];
 }
 
 /** `stale`: of another build of the service than the one seen last; kept, but no longer evidence. */

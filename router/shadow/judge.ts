@@ -9,6 +9,7 @@ import type { Trail } from '../core/compare/trail.ts';
 import type { CauseEntry } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
 import { createInflate } from './decode.ts';
+import { createLeaves } from './leaves.ts';
 import type { Pair, PairMeta } from './pair.ts';
 import { createRedactor, type Redactor } from './redact.ts';
 
@@ -30,6 +31,8 @@ interface Silenced {
   readonly silencedBy: readonly (readonly [number, number])[];
   /** What they were, each kind and place once; absent where there were none. */
   readonly silenced?: readonly SilencedEntry[];
+  /** Templates of places of legacy's answer that were not seen before; absent where there are none. */
+  readonly leaves?: readonly string[];
 }
 
 export interface SilencedEntry extends CauseEntry {
@@ -53,6 +56,7 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
   const inflate = createInflate(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
   const compiled = new Map<string, RuleSet>();
+  const leaves = createLeaves(inflate);
 
   function ruleSetOf(
     meta: PairMeta,
@@ -87,7 +91,12 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
         const { request, internalHosts } = meta;
         const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
-        return judged(comparison, meta, redactor, templateOf(meta.group));
+        const template = templateOf(meta.group);
+        const found = judged(comparison, meta, redactor, template);
+        // Rules are asked for where something differs; what is the same need not be read twice.
+        if (found.outcome === 'skipped' || found.outcome === 'same') return found;
+        const fresh = leaves.learn(`${meta.group}\n${meta.route.label}`, legacy, template);
+        return fresh.length === 0 ? found : { ...found, leaves: fresh };
       } catch {
         return { outcome: 'skipped', reason: 'compare-failed' };
       }

@@ -102,12 +102,13 @@ function driftRefusals(
     return [{ code: 'NEVER_DRIFTED', text }];
   }
   const drifted = touched.map(({ entry }) => entry.template);
-  const { untouched } = blastRadius([rule], [], rule.expires, evidence);
+  const { untouched, leaves } = blastRadius([rule], [], rule.expires, evidence);
   if (untouched !== null && untouched.length > 0) {
     const text = `it also covers ${shown(untouched)}, which never differed; write it for ${shown(drifted)}`;
     return [{ code: 'OVER_BROAD', text }];
   }
-  if (untouched !== null || !isSweeping(rule)) return [];
+  // What answers have there is known, and all of it differed.
+  if ((leaves?.covered ?? 0) > 0 || !isSweeping(rule)) return [];
   const drifts = touched.map(({ entry }) => driftOf(entry));
   if (reachOf(rule, at).some((reach) => covers(drifts, reach))) return [];
   const text = `it also covers places that never differed; only ${shown(drifted)} did: write it for that`;
