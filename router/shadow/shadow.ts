@@ -77,6 +77,7 @@ interface ShadowHealth {
 }
 
 const BUILDS_MAX = 1000;
+const DAY_MS = 86_400_000;
 const IDENTICAL: Judged = { outcome: 'same', silencedBy: [] };
 
 /** Does no I/O before `start`; offers before it are refused as `draining`. */
@@ -96,6 +97,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   let running = 0;
   let timer: NodeJS.Timeout | undefined;
   let pumping = false;
+  let day = { number: -1, text: '' };
 
   /** In a later tick, so that the answer that has just ended is not followed by the work of its copy. */
   function pump(): void {
@@ -175,8 +177,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     };
   }
 
+  /** Asked for every pair: the text is made once a day. */
   function today(): string {
-    return new Date(deps.clock.wall()).toISOString().slice(0, 10);
+    const wall = deps.clock.wall();
+    const number = Math.floor(wall / DAY_MS);
+    if (number !== day.number) day = { number, text: new Date(wall).toISOString().slice(0, 10) };
+    return day.text;
   }
 
   function finish(ticket: Ticket, replayed: Replayed | null, judged: Judged): void {
