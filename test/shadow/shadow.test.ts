@@ -84,6 +84,24 @@ test('equal, ignored and different answers are counted as such', async () => {
   });
 });
 
+test('a rule stops by itself on the day after its last, and what it hid is evidence of other rules', async () => {
+  const upstream = await upstreamOf(jsonAnswer('{"a":2}'));
+  const store = memoryStore();
+  let wall = Date.UTC(2026, 5, 30, 23, 59);
+  const shadow = started({ store, clock: { now: REAL_CLOCK.now, wall: () => wall } });
+  const catalog = group({ rules: [{ ...ignoring('/body/a'), expires: '2026-06-30' }] });
+  offer(shadow, job(upstream.origin, { group: catalog }));
+  await shadow.idle();
+  wall += 60_000;
+  offer(shadow, job(upstream.origin, { group: catalog }));
+  await shadow.idle();
+  shadow.flush();
+  const [batch] = store.batches;
+  expect(batch?.counts.map(({ outcome }) => outcome)).toEqual(['ignored', 'different']);
+  expect(new Set(batch?.counts.map(({ rules }) => rules)).size).toBe(2);
+  expect(batch?.hits?.map(({ count }) => count)).toEqual([1]);
+});
+
 test.each<[what: string, bytes: string, kind: string]>([
   ['answers nothing', '', 'timeout'],
   ['speaks no HTTP', 'x\r\n\r\n', 'transport'],

@@ -84,3 +84,18 @@ test('whatever is suggested for a difference is a rule, or nothing', () => {
   const hidden = { ...entry, template: '/body/#01234567/a' };
   expect(suggestedRule({ ...hidden, kind: 'value', detail: null })).toBeNull();
 });
+
+test('types refuse what the program would refuse', () => {
+  const rules: RuleInput[] = [
+    // @ts-expect-error there is no such action
+    { ...at, action: 'look-away' },
+    // @ts-expect-error a parameter of another action
+    { ...at, action: 'uuid', regex: 'x' },
+    // @ts-expect-error one parameter is missing
+    { ...at, action: 'timestamp' },
+    // @ts-expect-error nobody owns it
+    { path: '/body/a', action: 'ignore', reason: 'x', expires: '2026-12-31' },
+  ];
+  for (const rule of rules)
+    expect(checkRuleList([rule], { routes: [], today: '2026-11-24' })).toHaveLength(1);
+});
