@@ -21,6 +21,8 @@ export const METRICS = {
   socketsLeft: 'sockets left',
   updateMs: 'ms/update',
   evaluationUs: 'us/request',
+  pairsPerSecond: 'pairs/s of CPU',
+  pairMs: 'ms CPU/pair',
   generatorPercent: '% generator busy',
   othersPercent: '% others busy',
 } as const;

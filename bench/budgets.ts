@@ -52,6 +52,9 @@ const BUDGETS: readonly Budget[] = [
     budget('flags', EVALUATION, 'evaluationUs', kind, null, { max: 2.5 }),
   ),
   budget('flags', EVALUATION, 'evaluationUs', 'two constraints', null, { max: 5 }),
+  budget('compare', ANY, 'pairsPerSecond', 'equal, 2 KiB', null, { min: 200_000 }),
+  budget('compare', ANY, 'pairsPerSecond', 'JSON, 2 KiB', null, { min: 20_000 }),
+  budget('compare', ANY, 'pairMs', 'JSON, 1 MiB', null, { max: 60 }),
 ];
 
 /** Every budget of the sets that ran, against every scenario it speaks of; medians count. */

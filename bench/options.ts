@@ -10,6 +10,7 @@ export const SET_NAMES = [
   'idle',
   'churn',
   'flags',
+  'compare',
 ] as const;
 export type SetName = (typeof SET_NAMES)[number];
 

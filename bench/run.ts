@@ -14,6 +14,7 @@ import { createProcesses } from './processes.ts';
 import { tables } from './report.ts';
 import { bodies } from './sets/bodies.ts';
 import { churn } from './sets/churn.ts';
+import { compare } from './sets/compare.ts';
 import { flags } from './sets/flags.ts';
 import { front } from './sets/front.ts';
 import { idle } from './sets/idle.ts';
@@ -30,6 +31,7 @@ const SETS: Readonly<Record<SetName, (bench: Bench) => Promise<void>>> = {
   idle,
   churn,
   flags,
+  compare,
 };
 
 const options = readOptions(process.argv.slice(2));

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseExportFile, TransferError, type TransferFault } from '../flags/export-file.ts';
-import type { Login } from '../flags/import-server.ts';
-import { type ImportedEnvironment, type ImportResult, importFlags } from '../flags/transfer.ts';
+import { parseExportFile, TransferError, type TransferFault } from '../flags/move/export-file.ts';
+import type { Login } from '../flags/move/import-server.ts';
+import { type ImportedEnvironment, type ImportResult, importFlags } from '../flags/move/transfer.ts';
 import { isLoopback, parseFlagUrl } from '../flags/url.ts';
 import { CommandFailure, EXIT, type ExitCode } from './exit.ts';
 import { count, print, say, table } from './ui.ts';

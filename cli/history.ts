@@ -72,6 +72,10 @@ function what(event: LedgerEvent): string {
       return `rule ${event.body.id} removed`;
     case 'group.created':
       return `created, hash seed "${event.body.groupId}"`;
+    case 'cause.marked':
+      return `cause ${event.body.cause} marked ${event.body.mark}`;
+    case 'comparisons.purged':
+      return `${event.body.causes} causes with their examples deleted`;
     case 'kill.set':
       return 'killed';
     case 'kill.cleared':

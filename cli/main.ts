@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { addCompare } from './compare.ts';
 import { addDiffs } from './diffs.ts';
+import { addEvidence } from './evidence.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addExplain } from './explain.ts';
 import { addFlags } from './flags.ts';
@@ -9,6 +11,7 @@ import { addProxy } from './proxy.ts';
 import { addReload } from './reload.ts';
 import { addRollback } from './rollback.ts';
 import { addRules } from './rules.ts';
+import { addSelfTest } from './selftest.ts';
 import { addShadow } from './shadow.ts';
 import { addShift } from './shift.ts';
 import { addStage } from './stage.ts';
@@ -33,7 +36,10 @@ for (const add of [
   addStatus,
   addShadow,
   addDiffs,
+  addCompare,
   addRules,
+  addEvidence,
+  addSelfTest,
   addShift,
   addStage,
   addRollback,

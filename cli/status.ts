@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Comparisons, Envelope, GroupStatus, StatusData } from '../router/control/api.ts';
+import type { Comparisons, Envelope, GroupStatus, NoiseSummary, StatusData } from '../router/control/api.ts';
 import { type Client, connect, dataFolder } from './client.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { findingLines } from './rule-text.ts';
@@ -154,12 +154,19 @@ function full(g: GroupStatus, now: string): string {
     'compared',
     `${comparedText(comparisons)}, ${count(comparisons.causes)} ${comparisons.causes === 1 ? 'cause' : 'causes'}; shadow asked ${percent(g.shadow.asked)}`,
   ]);
+  if (g.noise !== null) rows.push(['noise', noiseText(g.noise)]);
   const skipped = skippedText(comparisons);
   if (skipped !== '') rows.push(['skipped', skipped]);
   for (const line of findingLines(g.findings)) rows.push(['rules', line]);
   rows.push(['waiting', g.waiting.length === 0 ? 'nothing' : g.waiting.join('; ')]);
   rows.push(['next', g.next ?? '-'], ['back', g.back ?? '-']);
   return table(rows);
+}
+
+function noiseText({ verdict, triples, paths, explained, regressions }: NoiseSummary): string {
+  const [first] = regressions;
+  const worst = first === undefined ? '' : `; ${first.route} ${first.template} ${first.kind}`;
+  return `${verdict} after ${count(triples)} requests that legacy was asked twice: ${paths.REGRESSION} paths worse than legacy itself, ${paths.UNKNOWN} not known yet, ${paths.NOISE} noise (explains ${count(explained)} pairs), ${paths.CLEAN} clean${worst}`;
 }
 
 function measuredText({ share, traffic }: GroupStatus): string {

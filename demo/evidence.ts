@@ -1,7 +1,8 @@
 /** What each seeded fault of the shop must look like in the causes the router reports. */
 
 export interface Cause {
-  readonly route: string;
+  /** Where it was seen. */
+  readonly places: readonly { readonly route: string }[];
   readonly entries: readonly { readonly template: string; readonly kind: string }[];
 }
 
@@ -22,6 +23,22 @@ const BUGS: readonly SeededBug[] = [
     ],
   },
   { id: 'B02', evidence: [['/body/product/ean', 'extra']] },
+  {
+    id: 'B03',
+    evidence: [
+      ['/body/products', 'order'],
+      // A tie that the end of a page cuts through: its members change places between pages.
+      ['/body/products/*', 'missing'],
+      ['/body/products/*', 'extra'],
+      ['/body/products/*/id', 'value'],
+      ['/body/products/*/sku', 'value'],
+      ['/body/products/*/slug', 'value'],
+      ['/body/products/*/ean', 'value'],
+      ['/body/products/*/price', 'value'],
+      ['/body/products/*/weight_g', 'value'],
+      ['/body/products/*/category', 'value'],
+    ],
+  },
   { id: 'B04', evidence: [['/status', 'status']] },
   { id: 'B06', evidence: [['/body/id', 'value']] },
   { id: 'B08', evidence: [['/headers/location', 'value']] },
@@ -46,7 +63,7 @@ export function alarms(bugs: readonly SeededBug[], causes: readonly Cause[]): re
   return causes.flatMap((cause) =>
     cause.entries
       .filter((entry) => !bugs.some((bug) => shows(bug, entry)))
-      .map((entry) => `${cause.route} ${entry.template} ${entry.kind}`),
+      .map((entry) => `${cause.places[0]?.route} ${entry.template} ${entry.kind}`),
   );
 }
 

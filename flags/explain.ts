@@ -2,8 +2,8 @@ import { type Context, Strategy, Unleash, UnleashEvents } from 'unleash-client';
 import type { FlagExplained, StrategyExplained } from '../router/core/flags.ts';
 import { murmur3 } from '../router/core/hash.ts';
 import type { Answer } from '../router/core/types.ts';
+import { constraintText, dependencyText } from './admin/words.ts';
 import { createTable, type Definition, type FlagTable } from './table.ts';
-import { constraintText, dependencyText } from './words.ts';
 
 type Segments = FlagTable['segments'];
 type StrategyDefinition = NonNullable<Definition['strategies']>[number];

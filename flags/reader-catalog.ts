@@ -1,6 +1,6 @@
 import type { FlagReply } from '../router/core/flags.ts';
 import type { FlagCatalog } from '../router/core/ports.ts';
-import { listedOf, type Ownership, shownOf } from './flag-view.ts';
+import { listedOf, type Ownership, shownOf } from './admin/flag-view.ts';
 import type { Json } from './json.ts';
 import type { Definition, FlagTable } from './table.ts';
 

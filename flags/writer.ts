@@ -1,8 +1,8 @@
 import type { FlagName } from '../router/core/events.ts';
 import type { FlagShare, FlagSight, FlagWriter, Log, WriteResult } from '../router/core/ports.ts';
-import { type AdminEvent, type AdminFlag, createAdminClient, type NewFlag } from './admin-client.ts';
-import { type Fetch, FlagServerError } from './admin-http.ts';
-import { departures, plain } from './departures.ts';
+import { type AdminEvent, type AdminFlag, createAdminClient, type NewFlag } from './admin/admin-client.ts';
+import { type Fetch, FlagServerError } from './admin/admin-http.ts';
+import { departures, plain } from './admin/departures.ts';
 import {
   canonicalParameters,
   canonicalStrategy,

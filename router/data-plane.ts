@@ -2,7 +2,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { remembered } from './core/memo.ts';
 import { meteredFor } from './core/metering.ts';
-import type { Clock, ComparisonStore, CopyMeter, FlagReader, Log } from './core/ports.ts';
+import type { Clock, ComparisonStore, CopyMeter, FlagReader, Log, NoiseRow } from './core/ports.ts';
 import { createTally } from './core/tally.ts';
 import type { Snapshot } from './core/types.ts';
 import { watchLoop } from './loop.ts';
@@ -22,6 +22,9 @@ export interface DataPlaneDeps {
     /** Secret of this installation for digests of values. */
     readonly digestKey: Uint8Array;
     readonly store: Pick<ComparisonStore, 'flush'>;
+    /** Number of this data plane, and what it knew of noise when it ended last. */
+    readonly plane: number;
+    readonly learned: readonly NoiseRow[];
   } | null;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,7 +70,10 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
           meter,
           store: deps.shadow.store,
           key: deps.shadow.digestKey,
-          overloaded: loop.late,
+          plane: deps.shadow.plane,
+          learned: deps.shadow.learned,
+          random: Math.random,
+          overloaded: () => loop.late() || proxy.busy(),
           replayer: createReplayer({ clock, log }),
         });
   const proxy = createProxy(
@@ -112,8 +118,11 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     },
     flush: () => shadow?.flush(),
     async drain() {
+      // Copies first: they have no place beside what is still owed to clients.
+      const stopped = shadow?.stop();
       await proxy.drain();
-      await shadow?.stop();
+      await stopped;
+      shadow?.flush();
       loop.stop();
     },
   };

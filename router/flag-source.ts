@@ -1,7 +1,7 @@
 /** Where flags are read and written: the embedded flag server, or somebody's Unleash. */
 import { join } from 'node:path';
-import { createFlagAdmin } from '../flags/flag-admin.ts';
-import type { Ownership } from '../flags/flag-view.ts';
+import { createFlagAdmin } from '../flags/admin/flag-admin.ts';
+import type { Ownership } from '../flags/admin/flag-view.ts';
 import { createReader, type RunningReader } from '../flags/reader.ts';
 import { createReaderCatalog } from '../flags/reader-catalog.ts';
 import { createFlagServer, type FlagServer } from '../flags/server/app.ts';

@@ -8,14 +8,19 @@ import { ConfigError, type Settings } from './config.ts';
 import { CONFIRM_MS, createActions } from './control/act.ts';
 import { createAdminApi, type ReloadResult } from './control/admin-api.ts';
 import type { StatusData } from './control/api.ts';
+import { createCauses } from './control/causes.ts';
 import { compared } from './control/compared.ts';
 import { createConverge } from './control/converge.ts';
+import { createEvidenceKeeper, EVIDENCE_LIMITS } from './control/evidence.ts';
 import { explain } from './control/explain.ts';
 import { createFlags } from './control/flags.ts';
+import { createKept } from './control/kept.ts';
 import { createKills } from './control/kills.ts';
 import { createMetrics } from './control/metrics.ts';
+import { noiseVerdicts } from './control/noise.ts';
 import { createRouting } from './control/routing.ts';
 import { createRules } from './control/rules.ts';
+import { selfTested } from './control/self-tested.ts';
 import { effectiveShare, groupStatus } from './control/status.ts';
 import { createTraffic } from './control/traffic.ts';
 import { meteredFor } from './core/metering.ts';
@@ -32,11 +37,15 @@ import { watchLoop } from './loop.ts';
 import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
+import { groupNoise } from './shadow/noise-report.ts';
 import { createComparisonStore } from './store/comparisons.ts';
+import { createEvidenceStore } from './store/evidence.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
 import { openLedger } from './store/ledger.ts';
 import { MIGRATIONS } from './store/migrations.ts';
+import { createNoiseStore } from './store/noise.ts';
 import { openDatabase } from './store/open.ts';
+import { createRoom } from './store/room.ts';
 import { createRuleHits } from './store/rules.ts';
 
 export interface Running {
@@ -141,6 +150,30 @@ async function assemble(
   let metered = meteredFor(routing.get(), null);
   const comparisons = createComparisonStore(db);
   const ruleHits = createRuleHits(db);
+  const noise = createNoiseStore(db);
+  const noiseOf = (name: string) => {
+    const { at, rows } = noise.newest(name);
+    return groupNoise(at, rows);
+  };
+  const verdicts = noiseVerdicts(noiseOf);
+  const evidence = createEvidenceKeeper(
+    {
+      store: createEvidenceStore(db),
+      noise: verdicts,
+      group: (name) => routing.get().groups.get(name)?.comparing ?? null,
+      clock,
+      log,
+    },
+    { ...EVIDENCE_LIMITS, memoryBytesMax: settings.evidence.memoryBytesMax },
+  );
+  const results = createKept({
+    store: comparisons,
+    evidence,
+    room: createRoom(db, settings.evidence.fileBytesMax),
+    log,
+  });
+  // Registered before the data planes: closed after they have handed on their last batch.
+  life.onClose(() => evidence.write(true));
   const digestKey = Buffer.from(keptSecret(data, 'digest.key', () => randomSecret('')));
   const workersFile = join(data, 'workers.json');
   const killFile = join(data, 'fig.kill');
@@ -151,7 +184,13 @@ async function assemble(
     control: {
       reader,
       digestKey,
-      comparisons: ruleHits.counting(comparisons),
+      comparisons: ruleHits.counting({
+        flush(batch) {
+          if (batch.noise !== undefined) noise.keep(batch.noise.plane, batch.at, batch.noise.rows);
+          results.flush(batch);
+        },
+      }),
+      noise,
       killFile,
       workersFile,
       leftovers,
@@ -233,6 +272,8 @@ async function assemble(
       traffic,
       comparisons: (g: string) => compared(comparisons, g),
       findings: rules.findings,
+      noise: noiseOf,
+      causes: comparisons.causes,
       trouble: converge.trouble,
     };
     return group === undefined ? [] : [groupStatus(group, deps)];
@@ -299,20 +340,28 @@ async function assemble(
         },
         folding: proxy,
       }),
-    causes(group) {
+    causes: createCauses({
+      store: comparisons,
+      ledger,
+      groups,
+      origins: (name) => ({
+        legacy: routing.get().legacy.origin,
+        service: routing.get().groups.get(name)?.service.origin ?? '',
+      }),
+      flush: planes.flush,
+      noise: noiseOf,
+      findings: rules.findings,
+      log,
+    }),
+    evidence(group) {
       planes.flush();
-      return groups().includes(group)
-        ? {
-            group,
-            comparisons: compared(comparisons, group),
-            causes: comparisons.causes(group),
-            findings: rules.findings(group),
-          }
-        : null;
+      return evidence.of(group);
     },
-    cause(group, id) {
-      const rows = comparisons.cause(group, id);
-      return rows.length === 0 ? null : { group, id, rows };
+    selfTest(name) {
+      const group = routing.get().groups.get(name);
+      if (group === undefined) return null;
+      planes.flush();
+      return selfTested(comparisons, group, verdicts);
     },
     flags: createFlags({
       source,

@@ -112,7 +112,7 @@ export function createMount(deps: DataPlaneDeps, given: Partial<MountOptions> = 
       publicOrigin,
     };
     accounts.began(choice);
-    const copies = accounts.copiesOf(choice, legacy, () => ({
+    const copies = accounts.copiesOf(choice, admitted.method, legacy, () => ({
       admitted,
       sent: fields,
       requestId,

@@ -3,7 +3,7 @@ import type { RunningReader } from '../flags/reader.ts';
 import { bindOrAny, urlOf } from './bind.ts';
 import { clock } from './clock.ts';
 import type { Settings } from './config.ts';
-import type { ComparisonStore, Log } from './core/ports.ts';
+import type { ComparisonStore, Log, NoiseStore } from './core/ports.ts';
 import type { Snapshot } from './core/types.ts';
 import { createDataPlane } from './data-plane.ts';
 import { environmentOf } from './flag-source.ts';
@@ -23,6 +23,8 @@ export interface PlanesDeps {
     readonly reader: RunningReader;
     readonly digestKey: Uint8Array;
     readonly comparisons: Pick<ComparisonStore, 'flush'>;
+    /** What each data plane knew of noise when it ended last. */
+    readonly noise: Pick<NoiseStore, 'rows'>;
     readonly killFile: string;
     readonly workersFile: string;
     readonly leftovers: Leftovers | null;
@@ -43,7 +45,15 @@ export async function createPlanes({
   const { host } = address;
   const leftovers = control?.leftovers ?? null;
   if (workers === 1) {
-    const shadow = control === null ? null : { digestKey: control.digestKey, store: control.comparisons };
+    const shadow =
+      control === null
+        ? null
+        : {
+            digestKey: control.digestKey,
+            store: control.comparisons,
+            plane: 1,
+            learned: control.noise.rows(1),
+          };
     const flags = control?.reader ?? { read: () => NO_FLAGS };
     const plane = createDataPlane({ snapshot, options, flags, shadow, clock, log });
     const reusePort = isHeldBy(leftovers, address);
@@ -60,6 +70,7 @@ export async function createPlanes({
     flags: control === null ? null : exportOf(control.reader),
     environment: environmentOf(settings),
     digestKey: control?.digestKey ?? null,
+    learned: (plane) => control?.noise.rows(plane) ?? [],
     killFile: control?.killFile ?? null,
     sinks: { counts: onCounts, comparisons: (batch) => control?.comparisons.flush(batch) },
     onPids: (pids) => control === null || remember(control.workersFile, { host, port }, pids, leftovers, log),

@@ -59,7 +59,7 @@ function run(setup: WorkerSetup): (message: Exclude<ToWorker, { kind: 'setup' }>
     snapshot,
     options,
     flags: reader,
-    shadow: digestKey === null ? null : { digestKey, store },
+    shadow: digestKey === null ? null : { digestKey, store, plane: setup.worker, learned: setup.learned },
     clock,
     log,
   });

@@ -9,14 +9,19 @@ import { expect, test } from 'vitest';
 const TABLE: readonly { place: string; ours: readonly string[]; packages: readonly string[] }[] = [
   { place: 'router/core/', ours: [], packages: [] },
   { place: 'router/http1/', ours: ['router/core/'], packages: [] },
-  { place: 'router/shadow/', ours: ['router/core/'], packages: ['node:'] },
+  {
+    place: 'router/shadow/',
+    ours: ['router/core/'],
+    packages: ['node:', 'parse5', 'saxes', 'css-what'],
+  },
   { place: 'router/store/', ours: ['router/core/'], packages: ['node:', 'better-sqlite3'] },
   { place: 'router/control/', ours: ['router/core/'], packages: ['node:', 'express', 'zod'] },
   { place: 'router/config-worker.ts', ours: [], packages: ['node:'] },
   { place: 'router/config.ts', ours: ['router/config/'], packages: [] },
   {
     place: 'router/config/',
-    ours: ['router/core/', 'router/proxy/options.ts'],
+    // Selectors of rules are checked when they are configured, not when the first answer comes.
+    ours: ['router/core/', 'router/proxy/options.ts', 'router/shadow/selectors.ts'],
     packages: ['node:', 'zod'],
   },
   { place: 'router/define-config.ts', ours: ['router/config.ts'], packages: [] },
@@ -55,6 +60,11 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
     packages: ['node:', 'commander'],
   },
   {
+    place: 'cli/compare.ts',
+    ours: ['cli/', 'router/compare-answers.ts', 'router/core/'],
+    packages: ['node:', 'commander'],
+  },
+  {
     place: 'cli/kill.ts',
     ours: ['cli/', 'router/kill-file.ts', 'router/control/api.ts'],
     packages: ['node:', 'commander'],
@@ -77,6 +87,8 @@ const TABLE: readonly { place: string; ours: readonly string[]; packages: readon
   { place: 'demo/', ours: [], packages: ['node:'] },
   // What only a process that reads flags can measure.
   { place: 'bench/flag-costs.ts', ours: ['bench/', 'flags/'], packages: ['node:'] },
+  // What only the comparer's own thread can measure.
+  { place: 'bench/compare-costs.ts', ours: ['router/shadow/'], packages: ['node:'] },
   { place: 'bench/flag-table.ts', ours: ['flags/table.ts'], packages: [] },
   { place: 'bench/', ours: [], packages: ['node:', 'http-proxy'] },
   { place: 'test/', ours: [''], packages: [''] },

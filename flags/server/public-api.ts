@@ -1,14 +1,21 @@
 import { Router } from 'express';
+import { VERSION } from './admin/fixed.ts';
 import { BODY_BYTES_MAX, jsonBody } from './body.ts';
+import { openApi } from './openapi.ts';
 import type { TokenRow } from './store.ts';
 import type { Tokens } from './tokens.ts';
 import { bodyOf, list, need, string } from './validate.ts';
 
-/** What is answered without a token: health, and whether tokens that one holds are valid. */
+const DOCUMENT = openApi(VERSION);
+
+/** What is answered without a token: health, what the API is, and whether tokens that one holds are valid. */
 export function createPublicApi(tokens: Pick<Tokens, 'find'>): Router {
   const router = Router();
   router.get(['/health', '/ready'], (_request, response) => {
     response.json({ health: 'GOOD' });
+  });
+  router.get('/docs/openapi.json', (_request, response) => {
+    response.json(DOCUMENT);
   });
   router.post('/edge/validate', jsonBody(BODY_BYTES_MAX), (request, response) => {
     const secrets = need(bodyOf(request.body), '/body', 'tokens', list(string));

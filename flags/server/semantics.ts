@@ -180,6 +180,7 @@ export const EVENT_TYPES = {
   'segment-deleted': { visible: true, grouped: false, label: 'Segment deleted' },
   'context-field-created': { visible: false, grouped: false, label: 'Context field created' },
   'api-token-created': { visible: false, grouped: false, label: 'API token created' },
+  'api-token-updated': { visible: false, grouped: false, label: 'API token updated' },
   'api-token-deleted': { visible: false, grouped: false, label: 'API token deleted' },
   'setting-updated': { visible: false, grouped: false, label: 'setting-updated' },
   'features-exported': { visible: false, grouped: false, label: 'Flags exported' },

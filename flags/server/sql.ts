@@ -78,6 +78,7 @@ function createReads(db: Database, sql: Statements): Reads {
     tags: () => sql.tags.all(),
     tagsOf: (feature) => sql.tagsOf.all(feature),
     contextFields: () => sql.contextFields.all().map(contextFieldOf),
+    contextUses: () => new Map(sql.contextUses.all().map(({ field, features }) => [field, features])),
     tokens: () => sql.tokens.all().map(tokenOf),
     usage: (feature, since) => sql.usage.all(feature, since).map(usageOf),
     usageApps: (feature, environment) => sql.usageApps.all({ feature, environment }).map(({ name }) => name),
@@ -270,6 +271,12 @@ function statements(db: Database) {
       'SELECT type, value FROM feature_tag WHERE feature = ? ORDER BY type, value',
     ),
     contextFields: db.prepare<[], ContextFieldRow>('SELECT * FROM context_field ORDER BY name'),
+    contextUses: db.prepare<[], { field: string; features: number }>(
+      `SELECT json_extract(one.value, '$.contextName') AS field, count(DISTINCT feature.name) AS features
+       FROM strategy JOIN feature ON feature.name = strategy.feature AND feature.archived_at IS NULL,
+         json_each(strategy.constraints) AS one
+       GROUP BY field`,
+    ),
     setting: db.prepare<[string], { value: string }>('SELECT value FROM setting WHERE name = ?'),
     tokens: db.prepare<[], TokenSqlRow>('SELECT * FROM token ORDER BY created_at, hash'),
     usage: db.prepare<[string, string], UsageSqlRow>(

@@ -127,6 +127,8 @@ export interface Reads {
   tags(): Tag[];
   tagsOf(feature: string): Tag[];
   contextFields(): ContextField[];
+  /** By name of the field: how many flags that are not archived have a constraint on it; none are left out. */
+  contextUses(): ReadonlyMap<string, number>;
   tokens(): TokenRow[];
   /** From the hour `since` (ISO time) on. */
   usage(feature: string, since: string): UsageRow[];

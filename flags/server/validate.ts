@@ -7,7 +7,7 @@ export type Body = Readonly<Record<string, unknown>>;
 /** Takes a value and where it was found (`/body/name`). */
 export type Parse<T> = (value: unknown, path: string) => T;
 
-export const TEXT_CHARS_MAX = 1000;
+const TEXT_CHARS_MAX = 1000;
 const NAME_CHARS_MAX = 100;
 /** Nothing that is understood is deeper; what recurses over a body must not meet an endless one. */
 const DEPTH_MAX = 32;
@@ -97,6 +97,14 @@ export function integer(min: number, max: number): Parse<number> {
     if (value < min) throw wrong(path, `must be >= ${min}`, value);
     if (value > max) throw wrong(path, `must be <= ${max}`, value);
     return value;
+  };
+}
+
+/** An integer where Unleash's schema says number, so that the refusals have its words. */
+export function wholeNumber(min: number, max: number): Parse<number> {
+  return (value, path) => {
+    if (typeof value !== 'number') throw wrong(path, 'must be number', value);
+    return integer(min, max)(value, path);
   };
 }
 

@@ -4,6 +4,7 @@ import { parseCidr } from '../core/address.ts';
 import type { RuleInput } from '../core/rules/rule-input.ts';
 import { PROXY_DEFAULTS as D } from '../proxy/options.ts';
 
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const HEADER_NAME = /^[A-Za-z0-9-]{1,64}$/;
 const AUTHORITY = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
 const HOST = /^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])$/;
@@ -83,6 +84,9 @@ export const upstream = z.union([
       .strictObject({ header: z.string().regex(HEADER_NAME, 'expected a header name') })
       .describe('Answer header that names the build; a new build starts its evidence anew.')
       .optional(),
+    shadow: origin
+      .optional()
+      .describe('Instances with data of their own, for copies of writes of mode "shadow-database".'),
   }),
 ]);
 
@@ -90,7 +94,21 @@ export const routeInput = z.union([
   z.string(),
   z.strictObject({
     match: z.string().describe('METHOD /path with :parameters, or a trailing *.'),
-    effects: z.boolean().default(false).describe('A safe method that changes something: never copied.'),
+    effects: z.boolean().default(false).describe('A safe method that changes something: treated as a write.'),
+    writes: z
+      .strictObject({
+        mode: z
+          .enum(['off', 'dry-run', 'shadow-database', 'idempotent'])
+          .describe(
+            '"dry-run": the service honours Fig-Dry-Run; "shadow-database": copies go to services.<s>.shadow; "idempotent": PUT and DELETE that may run twice.',
+          ),
+        owner: z.string().min(1).describe('Who answers for it.'),
+        reason: z.string().min(1),
+        ticket: z.string().min(1).optional(),
+        expires: z.string().regex(DAY, 'expected a date, YYYY-MM-DD').describe('At most 90 days away.'),
+      })
+      .optional()
+      .describe('Copies of requests that change something; without it there are none.'),
   }),
 ]);
 
@@ -116,6 +134,58 @@ const shadow = z.strictObject({
     30_000,
     'How long a copy may take at least; three times the primary if that is longer.',
   ),
+  answerBytesMax: z
+    .int()
+    .min(0)
+    .max(64 * MIB)
+    .optional()
+    .describe(
+      'Bytes read of the answer to a copy; above it the service is `oversize`. Default: 4 × bodyBytesMax.',
+    ),
+  connectTimeoutMs: whole(500, 10, 30_000, 'Until the side of a copy is connected; else it is a `timeout`.'),
+  queueAgeMsMax: whole(2_000, 10, 60_000, 'A copy that waited longer is not sent any more: `stale`.'),
+  sampleBy: z
+    .enum(['unit', 'request'])
+    .optional()
+    .describe(
+      '"unit": all requests of a unit or none (default where the group has a unit); "request": each by itself.',
+    ),
+  thin: z
+    .number()
+    .min(0.0001)
+    .max(1)
+    .default(1)
+    .describe('Share of the sample that is copied, for less than 1 %: hashes the same key once more.'),
+  conditional: z
+    .enum(['remove', 'as-is'])
+    .default('remove')
+    .describe(
+      'If-None-Match and If-Modified-Since of a copy: a validator belongs to the side that issued it.',
+    ),
+  host: z
+    .enum(['preserve', 'target'])
+    .default('preserve')
+    .describe('Host of a copy: as received, or that of the side it goes to.'),
+  dropHeaders: z
+    .array(z.string().regex(HEADER_NAME, 'expected a header name'))
+    .max(64)
+    .default([])
+    .describe('Fields a copy goes without, for a service outside the zone of trust.'),
+  baseline: z
+    .strictObject({
+      first: whole(200, 0, 100_000, 'Of every route, so many copies first.'),
+      rate: z.number().min(0).max(1).default(0.05).describe('After them this share.'),
+      perSecondMax: z
+        .number()
+        .min(0)
+        .max(1_000)
+        .default(5)
+        .describe('Second calls per second and group, over all workers; 0 = none.'),
+    })
+    .prefault({})
+    .describe(
+      'Legacy is asked a second time, so that what differs by itself is not held against the service.',
+    ),
 });
 
 /** Its shape is a type for whoever writes it; what is wrong with one is said by the rules themselves. */
@@ -134,7 +204,26 @@ export const group = z.strictObject({
       'Where the sticky id is read from, first match wins; nothing found: the request stays on legacy.',
     ),
   shadow: shadow.default(() => shadow.parse({})),
-  compare: z.strictObject({ rules: z.array(rule).max(200).default([]) }).default({ rules: [] }),
+  compare: z
+    .strictObject({
+      rules: z.array(rule).max(200).default([]),
+      budget: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.001)
+        .describe('Share of requests that may differ, 0.001 = 0.1 %; what evidence is measured against.'),
+      showValues: z
+        .array(z.string())
+        .max(64)
+        .default([])
+        .describe('Paths as in rules, below which examples show values; personal data is masked even there.'),
+      build: z
+        .enum(['known', 'ignore'])
+        .default('known')
+        .describe('"ignore": evidence counts although no answer says which build gave it.'),
+    })
+    .prefault({}),
   timeouts: z
     .strictObject({
       upstreamHeadMs: z.int().min(100).max(HOUR).optional().describe('Instead of timeouts.upstreamHeadMs.'),
@@ -393,6 +482,23 @@ export const schema = z.strictObject({
     })
     .prefault({}),
   drain: drain.prefault({}).describe('What happens at the end.'),
+  evidence: z
+    .strictObject({
+      memoryBytesMax: whole(
+        64 * MIB,
+        MIB,
+        1_024 * MIB,
+        'Memory for evidence of all groups; above it the least used makes room.',
+      ),
+      fileBytesMax: whole(
+        256 * MIB,
+        8 * MIB,
+        65_536 * MIB,
+        'Size of fig.db above which evidence and causes make room; the ledger never does.',
+      ),
+    })
+    .prefault({})
+    .describe('How much of comparing is kept.'),
   debug: z
     .strictObject({ errorCode: choice(D.errorCode, '`Fig-Error: CODE` on the answers made here.') })
     .prefault({}),

@@ -2,11 +2,13 @@
 import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
+import { parseRulePath } from '../core/compare/trail.ts';
 import { parsePattern, routeShape } from '../core/match.ts';
 import { checkRuleList } from '../core/rules/check.ts';
 import { type GroupPlan, PLAIN_TARGET, type RoutingPlan } from '../core/snapshot.ts';
-import type { GroupForwarding, Pairs, Route, Target, UnitSource } from '../core/types.ts';
+import type { GroupForwarding, Pairs, Route, Target, UnitSource, WritePlan } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
+import { selectorFaults } from '../shadow/selectors.ts';
 import { ConfigError, closest, type Fault, toFaults } from './faults.ts';
 import { readPair, readTargetTls } from './pem.ts';
 import {
@@ -59,9 +61,16 @@ export interface Settings {
   readonly flags: FlagSource;
   readonly routing: RoutingPlan;
   readonly proxy: ProxyOptions;
+  /** How much of comparing is kept, bytes. */
+  readonly evidence: { readonly memoryBytesMax: number; readonly fileBytesMax: number };
 }
 
 const GROUP_NAME = /^[a-z0-9-]{1,40}$/;
+/** A copied answer may be so many times as large as a copied body. */
+const ANSWER_FACTOR = 4;
+/** Nobody answers for longer than this without looking again. */
+const WRITES_DAYS_MAX = 90;
+const DAY_MS = 86_400_000;
 const METHOD = /^(\*|[A-Z]{1,32})$/;
 /** Stands for an origin that is faulty while the rest is looked at. */
 const NOWHERE = 'http://127.0.0.1:0';
@@ -96,8 +105,10 @@ function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settin
   const services = new Map(
     Object.entries(config.services).map(([name, value]) => [name, toTarget(name, `services.${name}`, value)]),
   );
+  const legacy = toTarget('legacy', 'legacy', config.legacy);
+  const shadows = shadowsOf(config.services, services, legacy, faults);
   const groups = Object.entries(config.groups).map(([name, value]) =>
-    toGroup(name, value, services, from.today, faults),
+    toGroup(name, value, { services, shadows }, from.today, faults),
   );
   refuseTwice(groups, faults);
   const listen =
@@ -125,8 +136,9 @@ function toSettings(config: Config, from: ConfigOrigin, faults: Fault[]): Settin
     data: resolve(folder, config.data),
     workers: config.workers,
     flags: toFlagSource(config.flags, from.env, faults),
-    routing: { legacy: toTarget('legacy', 'legacy', config.legacy), groups },
+    routing: { legacy, groups },
     proxy: toProxyOptions(config, tls),
+    evidence: config.evidence,
   };
 }
 
@@ -211,6 +223,36 @@ function targetOf(
   };
 }
 
+/** Where copies of writes go. Instances that answer for real must not be among them. */
+function shadowsOf(
+  inputs: Config['services'],
+  services: ReadonlyMap<string, Target>,
+  legacy: Target,
+  faults: Fault[],
+): ReadonlyMap<string, Target> {
+  const live = [legacy, ...services.values()];
+  const shadows = new Map<string, Target>();
+  for (const [name, input] of Object.entries(inputs)) {
+    const service = services.get(name);
+    if (typeof input === 'string' || input.shadow === undefined || service === undefined) continue;
+    const origin = trimmed(input.shadow);
+    const same = live.find((target) => addressOf(target.origin) === addressOf(origin));
+    if (same !== undefined) {
+      const hint = 'copies of writes must never reach instances that answer for real';
+      faults.push({ path: `services.${name}.shadow`, text: `the address of ${same.name}`, hint });
+    }
+    shadows.set(name, { ...service, name: `${name} (shadow)`, origin });
+  }
+  return shadows;
+}
+
+/** Scheme and spelling do not make another address. */
+function addressOf(origin: string): string {
+  const { hostname, port, protocol } = new URL(origin);
+  const host = hostname === 'localhost' || hostname === '[::1]' ? '127.0.0.1' : hostname;
+  return `${host}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`;
+}
+
 function hostOf(given: string, origin: string): string | null {
   if (given === 'preserve') return null;
   return given === 'target' ? origin.replace(/^https?:\/\//i, '') : given;
@@ -223,7 +265,7 @@ function pairsOf(record: Readonly<Record<string, string>> = {}): Pairs {
 function toGroup(
   name: string,
   input: GroupInput,
-  services: ReadonlyMap<string, Target>,
+  { services, shadows }: Record<'services' | 'shadows', ReadonlyMap<string, Target>>,
   today: string,
   faults: Fault[],
 ): GroupPlan {
@@ -235,10 +277,18 @@ function toGroup(
     const text = `no such service "${input.service}", known: ${[...services.keys()].join(', ') || 'none'}`;
     faults.push({ path: `${path}.service`, text, hint: closest(input.service, [...services.keys()]) });
   }
-  const routes = input.routes.flatMap((route, i) => toRoute(name, route, `${path}.routes[${i}]`, faults));
-  const rules = input.compare.rules;
+  const shadowService = shadows.get(input.service) ?? null;
+  const routes = input.routes.flatMap((route, i) =>
+    toRoute(name, route, { path: `${path}.routes[${i}]`, today, faults, shadowed: shadowService !== null }),
+  );
+  const { rules, showValues, build, budget } = input.compare;
+  for (const [index, shown] of showValues.entries()) {
+    if (parseRulePath(shown) !== null) continue;
+    const text = 'must be a pointer below /body or /headers, as in a rule';
+    faults.push({ path: `${path}.compare.showValues[${index}]`, text, hint: null });
+  }
   const labels = routes.map(({ label }) => label);
-  for (const fault of checkRuleList(rules, { routes: labels, today })) {
+  for (const fault of [...checkRuleList(rules, { routes: labels, today }), ...selectorFaults(rules)]) {
     faults.push({ path: `${path}.compare.${fault.path}`, text: fault.text, hint: null });
   }
   const unit: UnitSource[] = input.unit.map((s) => ('header' in s ? { header: s.header.toLowerCase() } : s));
@@ -249,9 +299,24 @@ function toGroup(
     service: target,
     unit,
     routes,
-    shadowLimits: input.shadow,
+    ...shadowOf(input),
+    shadowService,
     forwarding: forwardingOf(input),
     rules,
+    comparing: { showValues, buildsIgnored: build === 'ignore', budget },
+  };
+}
+
+function shadowOf({ shadow, unit }: GroupInput): Pick<GroupPlan, 'shadowLimits' | 'shadowPolicy'> {
+  const { perSecondMax, inFlightMax, bodyBytesMax, timeoutMs, sampleBy, ...policy } = shadow;
+  return {
+    shadowLimits: { perSecondMax, inFlightMax, bodyBytesMax, timeoutMs },
+    shadowPolicy: {
+      ...policy,
+      answerBytesMax: policy.answerBytesMax ?? ANSWER_FACTOR * bodyBytesMax,
+      sampleBy: sampleBy ?? (unit.length > 0 ? 'unit' : 'request'),
+      dropHeaders: policy.dropHeaders.map((name) => name.toLowerCase()),
+    },
   };
 }
 
@@ -264,8 +329,19 @@ function forwardingOf({ timeouts, limits, paths }: GroupInput): GroupForwarding 
   };
 }
 
-function toRoute(group: string, input: RouteInput, path: string, faults: Fault[]): Route[] {
-  const { match, effects } = typeof input === 'string' ? { match: input, effects: false } : input;
+/** What a route is read against. */
+interface RouteOrigin {
+  readonly path: string;
+  readonly today: string;
+  /** The service has instances for copies of writes. */
+  readonly shadowed: boolean;
+  readonly faults: Fault[];
+}
+
+function toRoute(group: string, input: RouteInput, from: RouteOrigin): Route[] {
+  const { path, faults } = from;
+  const { match, effects, writes } =
+    typeof input === 'string' ? { match: input, effects: false, writes: undefined } : input;
   const [method = '', pattern = '', ...rest] = match.split(' ');
   if (method === 'CONNECT' || method === 'TRACE') {
     faults.push({ path, text: `"${match}" can never match: ${method} is not forwarded`, hint: null });
@@ -277,7 +353,25 @@ function toRoute(group: string, input: RouteInput, path: string, faults: Fault[]
     faults.push({ path, text: `"${match}" is no route`, hint });
     return [];
   }
-  return [{ label: match, method, segments, effects, group }];
+  return [{ label: match, method, segments, effects, writes: writesOf(method, writes, from), group }];
+}
+
+/** What has expired no longer applies. */
+function writesOf(
+  method: string,
+  input: Exclude<RouteInput, string>['writes'],
+  { path, today, shadowed, faults }: RouteOrigin,
+): WritePlan | null {
+  if (input === undefined || input.mode === 'off' || input.expires < today) return null;
+  const { mode, owner, reason, ticket = null, expires } = input;
+  const fault = (text: string, hint: string | null) => faults.push({ path: `${path}.writes`, text, hint });
+  if (mode === 'idempotent' && method !== 'PUT' && method !== 'DELETE')
+    fault(`${method} is not idempotent`, 'only PUT and DELETE may run twice (RFC 9110 §9.2.2)');
+  if (mode === 'shadow-database' && !shadowed)
+    fault('the service has no shadow instances', 'set services.<name>.shadow');
+  if ((Date.parse(expires) - Date.parse(today)) / DAY_MS > WRITES_DAYS_MAX)
+    fault(`expires more than ${WRITES_DAYS_MAX} days from today`, null);
+  return { mode, owner, reason, ticket, expires };
 }
 
 function refuseTwice(groups: readonly GroupPlan[], faults: Fault[]): void {

@@ -11,27 +11,23 @@ import { assertNever } from '../core/assert.ts';
 import type { Clock, Ledger, Log } from '../core/ports.ts';
 import type { Command } from '../core/rollout.ts';
 import type { Actions, MoveResult } from './act.ts';
-import type { ExplainRequest, Explanation, Move, Reloaded, StatusData } from './api.ts';
+import type { ExplainRequest, Explanation, Move, Reloaded } from './api.ts';
+import { type ComparisonDeps, createComparisonRoutes } from './comparison-api.ts';
 import { CONTENT_TYPE } from './exposition.ts';
 import type { Flags } from './flags.ts';
 import { createFlagRoutes } from './flags-api.ts';
-import { invalid, operator, problem, type Reply, reason, replier } from './reply.ts';
+import { invalid, operator, problem, type Reply, reason, replier, unknownGroup } from './reply.ts';
 import type { Rules } from './rules.ts';
 import { createRuleRoutes } from './rules-api.ts';
 
-export interface AdminDeps {
+export interface AdminDeps extends ComparisonDeps {
   /** Bearer token; compared in constant time. */
   readonly token: string;
   readonly actions: Actions;
   readonly ledger: Pick<Ledger, 'recent'>;
   readonly clock: Clock;
   readonly log: Log;
-  status(): StatusData;
   explain(request: ExplainRequest): Explanation;
-  /** Causes of a group's differences, worst first; null for an unknown group. */
-  causes(group: string): unknown;
-  /** One cause with its examples, or null. */
-  cause(group: string, id: string): unknown;
   /** Takes a group out of the kill file, so that its release is not undone at once. */
   release(group: string): void;
   readonly flags: Flags;
@@ -139,7 +135,7 @@ export function createAdminApi(deps: AdminDeps): Express {
   app.get('/api/v1/status', (_request, response) => reply(response, 'fig.status/1', deps.status()));
   app.get('/api/v1/groups/:group', (request, response) => {
     const group = deps.status().groups.find((candidate) => candidate.group === request.params.group);
-    if (group === undefined) return unknownGroup(deps, response, request.params.group);
+    if (group === undefined) return unknownGroup(deps.status(), response, request.params.group);
     response.set('ETag', `"${group.rev}"`);
     return reply(response, 'fig.group/1', group);
   });
@@ -166,26 +162,14 @@ export function createAdminApi(deps: AdminDeps): Express {
     if (body.data.kind === 'release' && result.kind === 'receipt') deps.release(request.params.group);
     return answerMove(deps, response, request.params.group, result, reply);
   });
-  app.get('/api/v1/groups/:group/causes', (request, response) => {
-    const causes = deps.causes(request.params.group);
-    return causes === null
-      ? unknownGroup(deps, response, request.params.group)
-      : reply(response, 'fig.diffs/1', causes);
-  });
-  app.get('/api/v1/groups/:group/causes/:id', (request, response) => {
-    const { group, id } = request.params;
-    const cause = deps.cause(group, id);
-    return cause === null
-      ? problem(response, 404, 'NOT_FOUND', `${group} has no cause ${id}`, `fig diffs ${group}`)
-      : reply(response, 'fig.diff/1', cause);
-  });
+  app.use(createComparisonRoutes(deps, reply));
   app.get('/api/v1/ledger', (request, response) => {
     const query = historyQuery.safeParse(request.query);
     if (!query.success) return invalid(response, query.error);
     const { group = null, limit } = query.data;
     const events = deps.ledger.recent(group, limit);
     // A group that left the configuration still has its history; one that never was has none.
-    if (group !== null && events.length === 0) return unknownGroup(deps, response, group);
+    if (group !== null && events.length === 0) return unknownGroup(deps.status(), response, group);
     return reply(response, 'fig.history/1', { events });
   });
   app.post('/api/v1/reload', async (_request, response) => {
@@ -205,7 +189,9 @@ export function createAdminApi(deps: AdminDeps): Express {
       : invalid(response, body.error);
   });
   app.use(createFlagRoutes(deps.flags, reply));
-  app.use(createRuleRoutes(deps.rules, reply, (response, group) => unknownGroup(deps, response, group)));
+  app.use(
+    createRuleRoutes(deps.rules, reply, (response, group) => unknownGroup(deps.status(), response, group)),
+  );
   app.use((_request, response) => problem(response, 404, 'NOT_FOUND', 'there is no such resource'));
   app.use(failure(deps.log));
   return app;
@@ -302,22 +288,11 @@ function answerMove(
       break;
     }
     case 'unknown-group':
-      unknownGroup(deps, response, group);
+      unknownGroup(deps.status(), response, group);
       break;
     default:
       assertNever(result);
   }
-}
-
-function unknownGroup(deps: AdminDeps, response: Response, group: string): void {
-  const known = deps.status().groups.map((candidate) => candidate.group);
-  problem(
-    response,
-    404,
-    'GROUP_UNKNOWN',
-    `there is no group "${group}"; known: ${known.join(', ') || 'none'}`,
-    'fig status',
-  );
 }
 
 function failure(log: Log): ErrorRequestHandler {

@@ -1,5 +1,8 @@
 /** The wire types of the admin API: all that the command line and the console may see. */
-import type { Actor } from '../core/events.ts';
+import type { Kind } from '../core/compare/comparison.ts';
+import type { Suggestion } from '../core/compare/suggest.ts';
+import type { Actor, Mark } from '../core/events.ts';
+import type { GateVerdict } from '../core/evidence/gate.ts';
 import type {
   FlagChange,
   FlagEvent,
@@ -9,12 +12,22 @@ import type {
   FlagOwner,
   FlagShown,
 } from '../core/flags.ts';
-import type { Applied, FlagShare, FlagStatus, WorkerState } from '../core/ports.ts';
+import type { PathVerdict } from '../core/noise/path-verdict.ts';
+import type {
+  Applied,
+  Evicted,
+  FlagShare,
+  FlagStatus,
+  GroupNoise,
+  StoredCause,
+  WorkerState,
+} from '../core/ports.ts';
+import type { Marked } from '../core/rollout.ts';
 import type { BlastRadius } from '../core/rules/blast-radius.ts';
 import type { Finding } from '../core/rules/findings.ts';
 import type { Refusal } from '../core/rules/refusals.ts';
 import type { Forced } from '../core/rules/stored.ts';
-import type { CompareRule, SkipReason, Stage, Stop } from '../core/types.ts';
+import type { CompareRule, Side, SkipReason, Stage, Stop, WritePlan } from '../core/types.ts';
 
 export interface Envelope<T> {
   /** `fig.status/1` */
@@ -81,11 +94,39 @@ export interface GroupStatus {
   readonly comparisons: Comparisons;
   /** What somebody should know of the rules that these comparisons were made by. */
   readonly findings: readonly Finding[];
+  /** Null: nothing was asked of legacy twice, or nothing of it is written down yet. */
+  readonly noise: NoiseSummary | null;
+  /** Requests that change something and are copied all the same. */
+  readonly writes: readonly RouteWrites[];
   /** Why nothing moves, in sentences; empty when nothing is waited for. */
   readonly waiting: readonly string[];
   /** The command that moves the group on, and the one that takes it back. */
   readonly next: string | null;
   readonly back: string | null;
+}
+
+/** What asking legacy twice has shown, for the build and the rules seen last. */
+export interface NoiseSummary {
+  /** The worst of all paths. */
+  readonly verdict: PathVerdict;
+  /** Requests asked three times: of legacy twice, of the service once. */
+  readonly triples: number;
+  /** Differing paths by verdict. */
+  readonly paths: Readonly<Record<PathVerdict, number>>;
+  /** Differing pairs that are noise in every place: legacy differs from itself as much. */
+  readonly explained: number;
+  /** At most 20. */
+  readonly regressions: readonly {
+    readonly route: string;
+    readonly template: string;
+    readonly kind: Kind;
+    /** The question about values that shows it; null: how often it differs does. */
+    readonly feature: string | null;
+  }[];
+}
+
+export interface RouteWrites extends WritePlan {
+  readonly route: string;
 }
 
 export interface SideTraffic {
@@ -186,6 +227,169 @@ export interface Comparisons {
   readonly different: number;
   readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
   readonly causes: number;
+}
+
+/** A cause without what only somebody who looks at it gets. */
+export interface CauseSummary extends Omit<StoredCause, 'examples' | 'smallest'> {
+  /** At every place of it, and in this very way, legacy differs from itself as much. */
+  readonly explained: boolean;
+  readonly mark: Mark;
+  /** Who said so, when and why; null while it is `new`. */
+  readonly marked: Marked | null;
+}
+
+export interface DiffsData {
+  readonly group: string;
+  readonly comparisons: Comparisons;
+  /** Causes that had to make room, and the pairs they stood for. */
+  readonly evicted: Evicted;
+  /** Current before stale, worst first, most frequent first. */
+  readonly causes: readonly CauseSummary[];
+  /** What somebody should know of the rules these comparisons were made by. */
+  readonly findings: readonly Finding[];
+  /** Null: nothing was asked of legacy twice. */
+  readonly noise: GroupNoise | null;
+}
+
+/** One side of a difference: what it is like, and its value only where that may be shown. */
+export interface SideShape {
+  readonly type: string;
+  readonly length: number;
+  readonly format?: string;
+  readonly digest?: string;
+  readonly code?: string;
+  readonly value?: string;
+}
+
+export interface Example {
+  /** `GET /api/products/{id}?page={page}` */
+  readonly request: string;
+  /** All differences of the pair; those listed may be fewer. */
+  readonly count: number;
+  readonly differences: readonly {
+    readonly path: string;
+    readonly kind: string;
+    readonly detail: string | null;
+    readonly severity: string;
+    readonly legacy: SideShape | null;
+    readonly service: SideShape | null;
+  }[];
+}
+
+export interface CauseData extends CauseSummary {
+  readonly examples: readonly Example[];
+  /** The smallest request that shows it, for both sides; null once its examples have expired. */
+  readonly curl: { readonly legacy: string; readonly service: string } | null;
+  /** Per entry: the rule that would silence it; null where none should. */
+  readonly rules: readonly (Suggestion | null)[];
+}
+
+export interface MarkData extends Marked {
+  readonly group: string;
+  readonly cause: string;
+}
+
+export interface PurgeData {
+  readonly group: string;
+  /** Causes that were deleted, with their examples. */
+  readonly causes: number;
+}
+
+/** What one part of a group's traffic has shown. */
+export interface EvidenceStratum {
+  readonly route: string;
+  readonly stratum: string;
+  /** Compared or skipped for other reasons than policy. */
+  readonly requests: number;
+  readonly compared: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Different requests compared, and how many of them have an unexplained difference. */
+  readonly n: number;
+  readonly k: number;
+  readonly shapes: { readonly observed: number; readonly compared: number };
+  /** Clopper-Pearson, for one look only. */
+  readonly fixedUpper: number;
+  /** May be read at any time. */
+  readonly lower: number;
+  readonly upper: number;
+  /** Different requests at which `upper` is within the budget if no more differ; null: never. */
+  readonly needed: number | null;
+  readonly perHour: number | null;
+}
+
+/** Everything that counts now in one direction: for one build of each side and one set of rules. */
+export interface EvidenceStanding {
+  readonly shadowed: Side;
+  /** Empty while none was seen. */
+  readonly build: string;
+  readonly legacyBuild: string;
+  readonly rules: string;
+  /** Share of requests that may differ. */
+  readonly budget: number;
+  readonly verdict: GateVerdict;
+  /** Whole sentences: why, or what is missing. */
+  readonly reasons: readonly string[];
+  /** About how long that takes; null: cannot be said. */
+  readonly waitMs: number | null;
+  readonly eligible: number;
+  readonly compared: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Different requests. */
+  readonly requests: number;
+  readonly shapes: { readonly observed: number; readonly compared: number };
+  /** The largest; `strataCount` is how many there are. */
+  readonly strata: readonly EvidenceStratum[];
+  readonly strataCount: number;
+}
+
+/** Of other builds or rules: shown for 14 days, counted for nothing. */
+export interface StaleEvidence {
+  readonly shadowed: Side;
+  readonly build: string;
+  readonly legacyBuild: string;
+  readonly rules: string;
+  readonly compared: number;
+  readonly different: number;
+  /** Wall time, ms since 1970. */
+  readonly lastAt: number;
+}
+
+export interface EvidenceData {
+  readonly group: string;
+  /** Copies to the service, and in reverse; empty while nothing was compared. */
+  readonly standings: readonly EvidenceStanding[];
+  readonly stale: readonly StaleEvidence[];
+  readonly kept: {
+    readonly scopes: number;
+    readonly scopesMax: number;
+    /** Of all groups. */
+    readonly bytes: number;
+    readonly bytesMax: number;
+    /** Scopes that had to make room. */
+    readonly evicted: number;
+  };
+}
+
+/** Known faults put into answers as they pass, and the share that comparing finds under the rules in force. */
+export interface SelfTestData {
+  readonly group: string;
+  /** Digest of the rules; empty while nothing was compared. */
+  readonly rules: string;
+  readonly tried: number;
+  readonly caught: number;
+  readonly faults: readonly { readonly fault: string; readonly tried: number; readonly caught: number }[];
+  readonly escaped: readonly {
+    readonly fault: string;
+    readonly path: string;
+    readonly tried: number;
+    readonly caught: number;
+    /** The rules that hide it, as `path action`; empty: the default semantics do. */
+    readonly hiddenBy: readonly string[];
+  }[];
+  /** Legacy against itself: true when nothing was flagged; null: it was not asked twice yet. */
+  readonly legacyAgainstItself: boolean | null;
 }
 
 export type Move =

@@ -12,12 +12,7 @@ export function compared(store: Pick<ComparisonStore, 'counts' | 'causes'>, grou
     if (reason !== null) skipped.set(reason, (skipped.get(reason) ?? 0) + count);
   }
   const { same, ignored, different } = sums;
-  const causes = new Set(
-    store
-      .causes(group)
-      .filter((cause) => !cause.stale)
-      .map((cause) => cause.id),
-  ).size;
+  const causes = store.causes(group).filter((cause) => !cause.stale).length;
   return {
     eligible: same + ignored + different + sums.skipped,
     same,

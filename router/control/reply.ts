@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Actor } from '../core/events.ts';
 import type { Clock } from '../core/ports.ts';
-import type { Envelope, Problem } from './api.ts';
+import type { Envelope, Problem, StatusData } from './api.ts';
 
 export type Reply = <T>(response: Response, schema: string, data: T) => void;
 
@@ -63,4 +63,14 @@ export function problem(
     ...(next === undefined ? {} : { next }),
   };
   response.status(status).type('application/problem+json').send(JSON.stringify(body));
+}
+
+/** 404 with the groups that there are. */
+export function unknownGroup(
+  { groups }: Pick<StatusData, 'groups'>,
+  response: Response,
+  group: string,
+): void {
+  const known = groups.map((candidate) => candidate.group).join(', ') || 'none';
+  problem(response, 404, 'GROUP_UNKNOWN', `there is no group "${group}"; known: ${known}`, 'fig status');
 }

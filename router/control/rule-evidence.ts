@@ -1,4 +1,5 @@
 import type { ComparisonStore, RuleHits, StoredCount } from '../core/ports.ts';
+import type { Marked } from '../core/rollout.ts';
 import { type RuleEvidence, remaining } from '../core/rules/blast-radius.ts';
 import { PAIRS_MIN } from '../core/rules/refusals.ts';
 import type { CompareRule } from '../core/types.ts';
@@ -9,20 +10,25 @@ import type { CompareRule } from '../core/types.ts';
  * and the next one should not have to wait for that.
  */
 export function ruleEvidence(
-  store: Pick<ComparisonStore, 'counts' | 'causes'>,
+  store: Pick<ComparisonStore, 'counts' | 'causes' | 'current'>,
   hits: Pick<RuleHits, 'leaves'>,
   group: string,
   inForce: readonly CompareRule[],
+  marks: ReadonlyMap<string, Marked>,
 ): RuleEvidence {
   const counts = store.counts(group).filter(({ route, outcome }) => route !== '' && outcome !== 'skipped');
   const build = counts.find(({ stale }) => !stale)?.build ?? '';
   const current = counts.filter(({ stale }) => !stale);
   const enough = current.reduce((sum, { count }) => sum + count, 0) >= PAIRS_MIN;
   const counted = enough ? current : counts.filter((row) => row.build === build);
+  const now = store.current(group);
   const causes = store
     .causes(group)
-    .filter((cause) => (enough ? !cause.stale : cause.build === build))
-    .map(({ id, route, entries, count }) => ({ id, route, entries, count, triage: 'new' as const }));
+    .flatMap(({ id, entries, places }) =>
+      places
+        .filter((place) => place.build === build && (!enough || place.rules === now?.rules))
+        .map(({ route, count }) => ({ id, route, entries, count, triage: marks.get(id)?.mark ?? 'new' })),
+    );
   const known = hits.leaves(group);
   return {
     causes: remaining(causes, inForce),

@@ -1,6 +1,7 @@
 /** Comparison rules while the program runs: shown, previewed, added, taken back. */
 import type { Actor, Happening } from '../core/events.ts';
 import type { Applied, Clock, ComparisonStore, Ledger, Log, RuleHits } from '../core/ports.ts';
+import type { Marked } from '../core/rollout.ts';
 import { blastRadius } from '../core/rules/blast-radius.ts';
 import { checkRuleList, isRule } from '../core/rules/check.ts';
 import { type Finding, findings, type Hits, type KnownRule } from '../core/rules/findings.ts';
@@ -53,7 +54,7 @@ export interface Rules {
 interface RulesDeps {
   readonly ledger: Pick<Ledger, 'state' | 'append'>;
   readonly routing: Pick<Routing, 'get' | 'refresh'>;
-  readonly store: Pick<ComparisonStore, 'counts' | 'causes' | 'cause'>;
+  readonly store: Pick<ComparisonStore, 'counts' | 'causes' | 'cause' | 'current'>;
   readonly hits: RuleHits;
   readonly planes: {
     /** Resolves once every running data plane has this snapshot or a later one, or the time is over. */
@@ -72,6 +73,10 @@ const NO_HITS = { count: 0, lastAt: null } as const;
 
 export function createRules(deps: RulesDeps): Rules {
   const { ledger, routing, store, hits, planes, clock, log } = deps;
+
+  function marksOf(group: string): ReadonlyMap<string, Marked> {
+    return ledger.state().groups.get(group)?.marks ?? new Map();
+  }
   const met = new Map<string, readonly CompareRule[]>();
   const found = new Map<
     string,
@@ -110,7 +115,7 @@ export function createRules(deps: RulesDeps): Rules {
     const known = found.get(name);
     if (known !== undefined && known.rules === group.rules && startedAt < known.until) return known.findings;
     const routes = group.routes.map(({ label }) => label);
-    const evidence = ruleEvidence(store, hits, name, []);
+    const evidence = ruleEvidence(store, hits, name, [], marksOf(name));
     const surroundings = { routes, now: clock.wall(), today: today(), evidence };
     const all = findings(knownRules(group), surroundings);
     const until = startedAt + Math.max(FINDINGS_MS, LOOKS_APART * (clock.now() - startedAt));
@@ -178,7 +183,7 @@ export function createRules(deps: RulesDeps): Rules {
       if (faults.length > 0) return { kind: 'invalid', faults };
       const rules = drafts.filter(isRule);
       const inForce = group.rules.filter((rule) => !isExpired(rule, today()));
-      const evidence = ruleEvidence(store, hits, name, inForce);
+      const evidence = ruleEvidence(store, hits, name, inForce, marksOf(name));
       const preview = blastRadius(rules, group.rules, today(), evidence);
       const against = rules.flatMap((rule, index) =>
         refusals(rule, evidence).map((refusal) => ({ ...refusal, rule: index })),
@@ -247,14 +252,13 @@ function draftsOf(
   group: Group,
   { id, action, ...paperwork }: CauseRule,
 ): readonly Draft[] | NoRule | null {
-  const rows = store.cause(group.name, id);
-  const [first] = rows;
-  if (first === undefined) return null;
-  const routes = [...new Set(rows.map(({ route }) => route))].filter((route) =>
+  const cause = store.cause(group.name, id);
+  if (cause === null) return null;
+  const routes = [...new Set(cause.places.map(({ route }) => route))].filter((route) =>
     group.routes.some(({ label }) => label === route),
   );
   const drafts: Draft[] = [];
-  for (const [rule, entry] of first.entries.entries()) {
+  for (const [rule, entry] of cause.entries.entries()) {
     const suggested = action === undefined ? suggestedRule(entry) : { path: entry.template, action };
     if (suggested === null) {
       const text = `no narrow rule silences ${entry.template} ${entry.kind}; if it is meant, write one: fig rules add`;

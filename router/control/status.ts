@@ -1,10 +1,11 @@
 import { assertNever } from '../core/assert.ts';
 import type { FlagName, Override } from '../core/events.ts';
-import type { FlagReader, FlagShare, Ledger } from '../core/ports.ts';
+import type { FlagReader, FlagShare, GroupNoise, Ledger, StoredCause } from '../core/ports.ts';
 import type { GroupState } from '../core/rollout.ts';
 import type { Finding } from '../core/rules/findings.ts';
 import type { Group, Stage } from '../core/types.ts';
-import type { Comparisons, GroupStatus, ShareStatus, SideTraffic } from './api.ts';
+import type { Comparisons, GroupStatus, NoiseSummary, ShareStatus, SideTraffic } from './api.ts';
+import { weighed } from './noise.ts';
 import { type ArmCounts, type GroupTraffic, measuredShare, type Traffic } from './traffic.ts';
 
 export interface StatusDeps {
@@ -13,6 +14,8 @@ export interface StatusDeps {
   readonly traffic: Traffic;
   comparisons(group: string): Comparisons;
   findings(group: string): readonly Finding[];
+  noise(group: string): GroupNoise | null;
+  causes(group: string): readonly StoredCause[];
   trouble(group: string): string | null;
 }
 
@@ -50,10 +53,32 @@ export function groupStatus(group: Group, deps: StatusDeps): GroupStatus {
     },
     comparisons,
     findings: deps.findings(group.name),
+    noise: noiseSummary(deps.noise(group.name), () => deps.causes(group.name)),
+    writes: group.routes.flatMap(({ label, writes }) =>
+      writes === null ? [] : [{ route: label, ...writes }],
+    ),
     waiting,
     next: nextCommand(group, share.asked, comparisons),
     back: backCommand(group, share.asked),
   };
+}
+
+const REGRESSIONS_MAX = 20;
+
+function noiseSummary(noise: GroupNoise | null, causes: () => readonly StoredCause[]): NoiseSummary | null {
+  if (noise === null) return null;
+  const explained = weighed(causes(), noise).reduce(
+    (sum, cause) => sum + (cause.explained ? cause.count : 0),
+    0,
+  );
+  const { verdict, triples, reports } = noise;
+  const paths = { REGRESSION: 0, UNKNOWN: 0, NOISE: 0, CLEAN: 0 };
+  for (const report of reports) paths[report.verdict] += 1;
+  const regressions = reports
+    .filter((report) => report.verdict === 'REGRESSION')
+    .slice(0, REGRESSIONS_MAX)
+    .map(({ route, template, kind, feature }) => ({ route, template, kind, feature }));
+  return { verdict, triples, paths, explained, regressions };
 }
 
 /** What share of units the service really gets: the flag below the ceiling, nothing while stopped. */
@@ -113,6 +138,11 @@ function waitingFor(
   const shadowing = (recorded?.shadowShare ?? 0) > 0 && group.stage !== 'legacy';
   if (shadowing && comparisons.same + comparisons.ignored + comparisons.different === 0)
     reasons.push(nothingCompared(comparisons));
+  const refused = comparisons.skipped['dry-run-refused'] ?? 0;
+  if (refused > 0)
+    reasons.push(
+      `the service did not say that it honours dry runs: ${refused} writes were not compared; no more are sent until the next start`,
+    );
   if (
     group.stage === 'canary' &&
     share.effective > 0 &&

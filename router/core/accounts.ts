@@ -1,10 +1,10 @@
-import { type Choice, type ChooseDeps, isSafe } from './choose.ts';
+import { type Choice, type ChooseDeps, copyTarget, isSafe } from './choose.ts';
 import { createComplaints } from './complaints.ts';
 import { type Copies, type CopyPlan, createCopies, noCopies } from './copies.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Clock, Current, Log, Recorder, ShadowSink } from './ports.ts';
 import { type Budget, createBudget } from './tap.ts';
-import type { Admitted, Group, Observation, ShadowJob, Side, SkipReason, Target } from './types.ts';
+import type { Admitted, Group, Observation, Route, ShadowJob, Side, SkipReason, Target } from './types.ts';
 
 /** What a data plane needs from its neighbours. */
 export interface DataPlaneDeps extends ChooseDeps {
@@ -42,6 +42,7 @@ export interface Accounts {
   /** The copies to be made of a request, or null when it is no comparison at all. `rest` is asked only for copies. */
   copiesOf(
     choice: Choice,
+    method: string,
     legacy: Target,
     rest: () => Omit<CopyPlan, 'choice' | 'group' | 'route' | 'other'>,
   ): Copies | null;
@@ -100,9 +101,9 @@ export function createAccounts(
   let retriesLeft = RETRIES_MAX;
 
   /** A copy that would be refused is not made: most of what a busy group costs is the copying. */
-  function busyOf(group: Group): SkipReason | null {
+  function busyOf(group: Group, route: Route, method: string): SkipReason | null {
     try {
-      return deps.shadow.busy(group);
+      return deps.shadow.busy(group, route, method);
     } catch (error) {
       deps.log.error('shadow-busy-failed', { error });
       return 'compare-failed';
@@ -156,12 +157,13 @@ export function createAccounts(
   }
 
   return {
-    copiesOf(choice, legacy, rest) {
+    copiesOf(choice, method, legacy, rest) {
       const { group, route, shadow, decision } = choice;
       if (shadow !== 'copy' || group === null || route === null) return null;
-      const busy = busyOf(group);
+      const busy = busyOf(group, route, method);
       if (busy !== null) return noCopies(busy);
-      const other = decision.side === 'service' ? legacy : group.service;
+      const other = decision.side === 'service' ? legacy : copyTarget(group, route, method);
+      if (other === null) return noCopies('unsafe-method');
       return createCopies({ ...rest(), choice, group, route, other }, budget);
     },
     began({ decision, group }) {

@@ -1,5 +1,6 @@
+import { assertNever } from './assert.ts';
 import { decide } from './decide.ts';
-import { position } from './hash.ts';
+import { murmur3, position } from './hash.ts';
 import { match } from './match.ts';
 import type { FlagReader } from './ports.ts';
 import type {
@@ -9,6 +10,7 @@ import type {
   FlagIntent,
   Group,
   Route,
+  Side,
   SkipReason,
   Snapshot,
   Target,
@@ -66,7 +68,10 @@ export function choose(
   const { stage, stopped } = group;
   const decision = decide({ stage, stopped, serve, shadow: intent.shadow });
   const target = decision.side === 'service' ? group.service : snapshot.legacy;
-  const shadow = shadowPlan(request, route, group, intent);
+  const shadow = shadowPlan(request, route, group, {
+    side: decision.side,
+    ...sampled(group, unit, requestId, intent, deps),
+  });
   return { route, group, unit, position: at, intent, decision, target, shadow };
 }
 
@@ -76,23 +81,76 @@ function withinCeiling(serve: Answer, at: number | null, ceiling: number): Answe
   return at !== null && at < ceiling ? 'on' : 'off';
 }
 
+interface Sampled {
+  readonly answer: Answer;
+  readonly cause: FlagIntent['cause'];
+  /** What the sample goes by; null: nobody to be sticky for. */
+  readonly key: string | null;
+}
+
+/** By unit the answer came with the other flag's; by request it is that of a unit nobody else has. */
+function sampled(
+  { name, stage, shadowPolicy }: Group,
+  unit: string | null,
+  requestId: string,
+  intent: FlagIntent,
+  { flags, keyOf }: ChooseDeps,
+): Sampled {
+  const watched = stage === 'shadow' || stage === 'canary' || stage === 'live';
+  if (shadowPolicy.sampleBy === 'unit' || !watched)
+    return { answer: intent.shadow, cause: intent.cause, key: unit };
+  const key = keyOf(requestId);
+  const { shadow, cause } = flags.read(name, { unit: key, requestId, properties: NO_PROPERTIES });
+  return { answer: shadow, cause, key };
+}
+
 /** Whether the request is copied to the other side, and if not, why. First reason wins. */
 function shadowPlan(
   request: Admitted,
   route: Route,
   group: Group,
-  intent: FlagIntent,
+  { answer, cause, key, side }: Sampled & { readonly side: Side },
 ): 'copy' | SkipReason | null {
   if (group.stage === 'legacy' || group.stage === 'sealed' || group.stage === 'retired') return null;
   if (group.stopped === 'killed') return 'killed';
   if (request.marked) return 'marked';
   if (request.upgrade) return 'upgrade';
-  // A service must never see a write twice, nor a copy of a read that acts.
-  if (!isSafe(request.method)) return 'unsafe-method';
-  if (route.effects) return 'effectful-route';
-  if (intent.shadow === 'unknown') return intent.cause === 'no-unit' ? 'no-unit' : 'flag-unknown';
-  return intent.shadow === 'on' ? 'copy' : 'flag-off';
+  // A service must never see a write twice, nor a copy of a read that acts; legacy gets no writes of the service.
+  const isWrite = changes(request.method, route);
+  if (isWrite && (side === 'service' || copyTarget(group, route, request.method) === null))
+    return isSafe(request.method) ? 'effectful-route' : 'unsafe-method';
+  if (answer === 'unknown') return cause === 'no-unit' ? 'no-unit' : 'flag-unknown';
+  return answer === 'on' && isThinned(group.shadowPolicy.thin, key) ? 'copy' : 'flag-off';
 }
+
+/** Whether a request of the route may change something. */
+export function changes(method: string, route: Pick<Route, 'effects'>): boolean {
+  return route.effects || !isSafe(method);
+}
+
+/** Where a copy of a request of the route goes while legacy answers; null: it must not be copied. */
+export function copyTarget(group: Group, route: Route, method: string): Target | null {
+  if (!changes(method, route)) return group.service;
+  if (route.writes === null) return null;
+  const { mode } = route.writes;
+  switch (mode) {
+    case 'dry-run':
+    case 'idempotent':
+      return group.service;
+    case 'shadow-database':
+      return group.shadowService;
+    default:
+      return assertNever(mode);
+  }
+}
+
+/** Of the sample, the part that `thin` leaves: the same key hashed once more, in ten-thousandths. */
+function isThinned(thin: number, key: string | null): boolean {
+  return thin >= 1 || (key !== null && murmur3(key, THIN_SEED) % 10_000 < thin * 10_000);
+}
+
+/** Another one than that of the flags, so that the two samples have nothing to do with each other. */
+const THIN_SEED = 0x5ad0;
 
 /** RFC 9110 §9.2.1, less TRACE, which is never forwarded. */
 export function isSafe(method: string): boolean {

@@ -59,7 +59,20 @@ export type Happening =
   | {
       readonly type: 'override.cleared';
       readonly body: { readonly flag: FlagName; readonly readBack: number };
+    }
+  /** What a person says a cause of differences is. */
+  | {
+      readonly type: 'cause.marked';
+      readonly body: { readonly cause: string; readonly mark: Mark; readonly reason: string };
+    }
+  /** Causes and their examples were deleted. */
+  | {
+      readonly type: 'comparisons.purged';
+      readonly body: { readonly causes: number; readonly reason: string | null };
     };
+
+/** `new`: nobody has looked at it, or somebody took their word back. A mark explains; only a rule silences. */
+export type Mark = 'new' | 'bug' | 'noise' | 'intended';
 
 /** The two flags of a group. */
 export type FlagName = 'serve' | 'shadow';

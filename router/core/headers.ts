@@ -26,13 +26,11 @@ export interface Hop {
   readonly interim: boolean;
 }
 
-/** Never part of a copy: validators belong to the side that issued them, the rest to this one exchange. */
+/** Never part of a copy: they belong to this one exchange. */
 const NOT_SHADOWED: ReadonlySet<string> = new Set([
   'via',
   'content-length',
   'expect',
-  'if-none-match',
-  'if-modified-since',
   // The copy is a trace of its own.
   'traceparent',
   'tracestate',
@@ -176,15 +174,19 @@ export function trailerAnnouncement(fields: Fields): Fields {
   return sent;
 }
 
-/** The fields of a copy, out of those sent to the primary: no validators, framing, Via or `Fig-*`. Forwarding
- * fields stay: a service that builds links from them must answer the copy as it will answer the request. */
-export function shadowFields(sent: Fields): Fields {
+/**
+ * The fields of a copy, out of those sent to the primary: no framing, Via or `Fig-*`, and none of `except` (lower-case
+ * names). Forwarding fields stay: a service that builds links from them must answer the copy as it will answer the
+ * request.
+ */
+export function shadowFields(sent: Fields, except: ReadonlySet<string>): Fields {
   const kept: string[] = [];
   for (let i = 0; i + 1 < sent.length; i += 2) {
     const name = sent[i] ?? '';
     const known = knownName(name);
     if (known?.hopByHop === true || known?.name === FIG_FIELD) continue;
-    if (!NOT_SHADOWED.has(name.toLowerCase())) kept.push(name, sent[i + 1] ?? '');
+    const lower = name.toLowerCase();
+    if (!NOT_SHADOWED.has(lower) && !except.has(lower)) kept.push(name, sent[i + 1] ?? '');
   }
   return kept;
 }

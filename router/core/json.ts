@@ -3,7 +3,15 @@
  * guard scan proves that it loses nothing, otherwise an iterative reader of our own (RFC 8259).
  */
 
-export type JsonType = 'null' | 'boolean' | 'number' | 'string' | 'array' | 'object';
+export type JsonType =
+  | 'null'
+  | 'boolean'
+  | 'number'
+  | 'string'
+  | 'array'
+  | 'object'
+  | 'element'
+  | 'unreadable';
 
 /** A number that a double may not hold, as it was written. */
 export class JsonNumber {
@@ -31,8 +39,62 @@ export class JsonMap {
   }
 }
 
-/** One JSON value of either reader. */
-export type Tree = null | boolean | number | string | JsonNumber | JsonMap | Tree[] | PlainObject;
+/**
+ * An element of XML or HTML, without comments and prefixes. A document is one without a name that holds the root. A
+ * processing instruction is one whose name starts with `?`, a document type one named `!doctype`.
+ */
+export class Element {
+  readonly name: string;
+  readonly uri: string;
+  /** `@name`, or `@name {uri}` for an attribute in a namespace, to its value. */
+  readonly attributes: ReadonlyMap<string, string>;
+  /** Elements and texts; no two texts are neighbours. */
+  readonly children: readonly (Element | string)[];
+
+  constructor(
+    name: string,
+    uri: string,
+    attributes: ReadonlyMap<string, string>,
+    children: readonly (Element | string)[],
+  ) {
+    this.name = name;
+    this.uri = uri;
+    this.attributes = attributes;
+    this.children = children;
+  }
+}
+
+/** Local name of an element, `text()` of a text. */
+export function nameOf(child: Tree): string {
+  return child instanceof Element ? child.name : 'text()';
+}
+
+/** `@name`: a namespace tells attributes apart, but is no part of the path. */
+export function attributeSegment(key: string): string {
+  return key.split(' ', 1)[0] ?? '';
+}
+
+/** A part (a line, a part of a message) that is not what it declares to be. */
+export class Unreadable {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** One value of any reader. */
+export type Tree =
+  | null
+  | boolean
+  | number
+  | string
+  | JsonNumber
+  | JsonMap
+  | Element
+  | Unreadable
+  | Tree[]
+  | PlainObject;
 export interface PlainObject {
   readonly [key: string]: Tree;
 }
@@ -44,7 +106,7 @@ export type JsonReading =
   | { readonly kind: 'too-many' };
 
 /** Values (scalars and containers) in one text; more is refused, not read. */
-const NODES_MAX = 1_000_000;
+export const NODES_MAX = 1_000_000;
 /** Nesting up to which `JSON.parse` is used. */
 const PLAIN_DEPTH_MAX = 512;
 /** Up to 15 digits without exponent, equality of doubles is equality of decimals. */
@@ -62,6 +124,11 @@ export function readJsonPair(
     if (a !== null && b !== null) return [a, b];
   }
   return [readExactJson(left), readExactJson(right)];
+}
+
+/** One text by itself; `exact` asks for lexemes. */
+export function readJson(text: string, exact: boolean): JsonReading {
+  return (exact ? null : readPlainJson(text)) ?? readExactJson(text);
 }
 
 /** `JSON.parse` where it is provably lossless; null where it is not, or where the text is malformed or too large. */
@@ -117,14 +184,21 @@ function plainNumberEnd(text: string, from: number): number {
 
 /** Index of the quote that ends the string starting at `from`, or -1. */
 function closingQuote(text: string, from: number): number {
-  let end = text.indexOf('"', from + 1);
+  let end = nextQuote(text, from + 1);
   while (end !== -1 && text.charCodeAt(end - 1) === 92) {
     let backslashes = 1;
     while (text.charCodeAt(end - 1 - backslashes) === 92) backslashes += 1;
     if (backslashes % 2 === 0) break;
-    end = text.indexOf('"', end + 1);
+    end = nextQuote(text, end + 1);
   }
   return end;
+}
+
+/** Most strings are short: only a long one is worth a call. */
+function nextQuote(text: string, from: number): number {
+  const near = Math.min(text.length, from + 24);
+  for (let i = from; i < near; i += 1) if (text.charCodeAt(i) === 34) return i;
+  return text.indexOf('"', near);
 }
 
 function countMembers(root: Tree): number {
@@ -319,6 +393,8 @@ export function typeOf(value: Tree): JsonType {
       return 'boolean';
     default:
       if (value instanceof JsonNumber) return 'number';
+      if (value instanceof Element) return 'element';
+      if (value instanceof Unreadable) return 'unreadable';
       return Array.isArray(value) ? 'array' : 'object';
   }
 }
@@ -327,8 +403,9 @@ export function isObject(value: Tree): value is JsonMap | PlainObject {
   return typeOf(value) === 'object';
 }
 
-function isPlain(value: JsonNumber | JsonMap | PlainObject): value is PlainObject {
-  return !(value instanceof JsonMap) && !(value instanceof JsonNumber);
+/** An object that `JSON.parse` made. */
+export function isPlain(value: object): value is PlainObject {
+  return Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** Own members in the order written; undefined members do not exist in JSON. */

@@ -105,6 +105,7 @@ const SKIPS = {
   'effectful-route': 'skipped',
   marked: 'skipped',
   upgrade: 'skipped',
+  'dry-run-refused': 'skipped',
   rate: 'shed',
   'queue-full': 'shed',
   memory: 'shed',

@@ -2,6 +2,8 @@
 import type { Detail, Kind, Severity } from './compare/comparison.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Actor, FlagName, Happening, LedgerEvent } from './events.ts';
+import type { EvidenceContent, EvidenceSignature } from './evidence/evidence.ts';
+import type { EvidenceScope } from './evidence/key.ts';
 import type {
   FlagChange,
   FlagChanged,
@@ -12,14 +14,19 @@ import type {
   FlagReply,
   FlagShown,
 } from './flags.ts';
+import type { FaultKind } from './mutants.ts';
+import type { PathReport } from './noise/model.ts';
+import type { PathVerdict } from './noise/path-verdict.ts';
 import type { Outcome } from './outcome.ts';
 import type { LedgerState } from './rollout.ts';
 import type { Hits } from './rules/findings.ts';
 import type {
   Captured,
+  Fields,
   FlagIntent,
   Group,
   Observation,
+  Route,
   ShadowJob,
   Side,
   SkipReason,
@@ -156,8 +163,13 @@ export interface FlagRequests {
 
 /** What became of one copy. */
 export type Replayed =
-  /** `oversize`: longer than we read; `answer.body` is its beginning. */
-  | { readonly kind: 'answer'; readonly answer: Captured; readonly oversize: boolean }
+  /** `oversize`: longer than we read; `answer.body` is its beginning. `dryRun`: it says `Fig-Dry-Run: honoured`. */
+  | {
+      readonly kind: 'answer';
+      readonly answer: Captured;
+      readonly oversize: boolean;
+      readonly dryRun: boolean;
+    }
   /** `connecting`: it was not even reached in time. */
   | { readonly kind: 'timeout'; readonly connecting: boolean }
   | { readonly kind: 'transport'; readonly code: ErrorCode }
@@ -167,10 +179,15 @@ export type Replayed =
   /** The budget for copies ran out while reading. */
   | { readonly kind: 'memory' };
 
+/** A job as it is sent. `marks`: fields sent in place of the client's own of these names. */
+export interface Replay extends ShadowJob {
+  readonly marks?: Fields;
+}
+
 /** Sends copies and reads their answers: own connections, own limits, each once, whatever the other end does. */
 export interface Replayer {
   /** `grow` asks for bytes of the memory budget. `done` is called exactly once, possibly before this returns. */
-  replay(job: ShadowJob, grow: (bytes: number) => boolean, done: (replayed: Replayed) => void): void;
+  replay(job: Replay, grow: (bytes: number) => boolean, done: (replayed: Replayed) => void): void;
   start(): void;
   /** What is running ends as `aborted`; idle connections are closed. */
   stop(): void;
@@ -181,7 +198,7 @@ export interface ShadowSink {
    * Asked before anything is copied: why a copy of this group would be refused now, or null. Room that is there
    * now may be gone when the copy is offered. Never waits.
    */
-  busy(group: Group): SkipReason | null;
+  busy(group: Group, route: Route, method: string): SkipReason | null;
   /** Never waits, never throws. Null: taken. Otherwise why not; the caller counts the reason. */
   offer(job: ShadowJob): SkipReason | null;
 }
@@ -217,19 +234,63 @@ export interface CauseEntry {
   readonly codes: string | null;
 }
 
-/** Differences of one signature: one cause, however many pairs show it. */
-export interface CauseDelta extends EvidenceKey {
+/** The request that shows a cause, without what may not be known of it. */
+export interface ShownRequest {
+  readonly method: string;
+  /** Target in which `{name}` stands for what is not shown: values of the query, parameters of the path. */
+  readonly target: string;
+  /** Request fields that matter for the answer; null where the value is not shown. */
+  readonly fields: readonly (readonly [name: string, value: string | null])[];
+  readonly hasBody: boolean;
+  /** Of head and body; the smallest request that shows a cause is the one to begin with. */
+  readonly bytes: number;
+}
+
+/** Where a cause was seen, and how often, as long as there is room for it. */
+export interface CausePlace extends Omit<EvidenceKey, 'group'> {
+  readonly count: number;
+  /** Wall time, ms since 1970. */
+  readonly lastAt: number;
+}
+
+/** Differences of one signature: one cause, however many pairs show it, on however many routes. */
+export interface CauseDelta {
+  readonly group: string;
   /** 16 hex digits of the signature. */
   readonly id: string;
   readonly severity: Severity;
   /** Worst first. */
   readonly entries: readonly CauseEntry[];
+  /** Never too low; too high by at most `error`. */
   readonly count: number;
+  readonly error: number;
   /** Wall time, ms since 1970. */
   readonly firstAt: number;
   readonly lastAt: number;
+  readonly places: readonly CausePlace[];
+  /** HyperLogLog registers of the shapes of its requests. */
+  readonly shapes: readonly number[];
   /** Redacted JSON texts, at most 8 KB each; the store keeps the first 3. */
   readonly examples: readonly string[];
+  readonly smallest: ShownRequest | null;
+}
+
+/** What came in for one scope of evidence. */
+export interface EvidenceDelta {
+  readonly scope: EvidenceScope;
+  readonly same: number;
+  readonly ignored: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Digests of the shapes of requests that were not compared. */
+  readonly observed: readonly number[];
+  /** Compared ones, each (request, signature) once: position in `signatures`, or -1 where nothing differs. */
+  readonly pairs: readonly (readonly [request: number, shape: number, signature: number])[];
+  readonly signatures: readonly EvidenceSignature[];
+  /** Differing pairs that found no place here; they count as unexplained. */
+  readonly lost: number;
+  /** Wall time, ms since 1970. */
+  readonly lastAt: number;
 }
 
 /** A place that answers of legacy have. */
@@ -267,6 +328,44 @@ export interface RuleHits {
   leaves(group: string): readonly Leaf[];
 }
 
+/** What a noise model is about: another build of the service or other rules begin anew. */
+export interface NoiseKey {
+  readonly group: string;
+  /** Build id of the service; empty while none was seen. */
+  readonly build: string;
+  /** Digest of the effective rules. */
+  readonly rules: string;
+}
+
+/** One noise model as it is written down: values are in it only as keyed digests. */
+export interface NoiseRow extends NoiseKey {
+  /** Packed content (router/shadow/noise-book.ts); empty when it was too large to be kept. */
+  readonly content: Uint8Array;
+  readonly reports: readonly PathReport[];
+  /** Requests asked three times. */
+  readonly triples: number;
+  /** Paths that are flagged with legacy's second answer in the service's place: there should be none. */
+  readonly flaggedItself: number;
+}
+
+/** Everything known about the noise of a group, for the build and the rules seen last. */
+export interface GroupNoise extends Omit<NoiseRow, 'content'> {
+  /** The worst of its paths. */
+  readonly verdict: PathVerdict;
+  /** Wall time, ms since 1970. */
+  readonly at: number;
+}
+
+/** Bounded per group. Throws when the disk does not take it. */
+export interface NoiseStore {
+  /** `plane`: number of the data plane, 1, 2, 3 …; each keeps models of its own. */
+  keep(plane: number, at: number, rows: readonly NoiseRow[]): void;
+  /** What a data plane begins with. */
+  rows(plane: number): readonly NoiseRow[];
+  /** For the build and the rules seen last, of every data plane; `at`: when the newest was kept. */
+  newest(group: string): { readonly at: number; readonly rows: readonly NoiseRow[] };
+}
+
 export interface ComparisonBatch {
   /** Wall time of the flush, ms since 1970. */
   readonly at: number;
@@ -276,20 +375,108 @@ export interface ComparisonBatch {
   readonly hits?: readonly RuleHitsDelta[];
   /** Absent: no answer had a place that was not seen before. */
   readonly leaves?: readonly Leaf[];
+  /** Noise models that have changed, as a whole. */
+  readonly noise?: { readonly plane: number; readonly rows: readonly NoiseRow[] };
+  /** Per group: how often a cause that is not in this batch may have been seen at most. */
+  readonly forgotten: readonly { readonly group: string; readonly count: number }[];
+  readonly evidence: readonly EvidenceDelta[];
+  readonly selfTests: readonly SelfTestDelta[];
+}
+
+/** One kind of fault put into answers at one place, and what the comparison made of it. */
+export interface SelfTestDelta {
+  readonly group: string;
+  /** Digest of the rules in force. */
+  readonly rules: string;
+  readonly fault: FaultKind;
+  /** Path template, redacted. */
+  readonly template: string;
+  readonly tried: number;
+  readonly caught: number;
+  /** Positions of the rules that silenced it, most often the first. */
+  readonly hiddenBy: readonly number[];
 }
 
 /** `stale`: of another build of the service than the one seen last; kept, but no longer evidence. */
 export type StoredCount = ComparisonCount & { readonly stale: boolean };
-export type StoredCause = CauseDelta & { readonly stale: boolean };
+
+export interface StoredCause extends Omit<CauseDelta, 'shapes'> {
+  /** About how many kinds of request show it. */
+  readonly shapes: number;
+  /** Not seen with the build and the rules that were seen last. */
+  readonly stale: boolean;
+}
+
+/** What had to make room: causes, and the pairs they stood for. */
+export interface Evicted {
+  readonly causes: number;
+  readonly pairs: number;
+}
 
 export interface ComparisonStore {
-  /** Adds everything in one transaction; throws when nothing could be kept. */
+  /** Adds everything but evidence in one transaction; throws when nothing could be kept. */
   flush(batch: ComparisonBatch): void;
   counts(group: string): readonly StoredCount[];
-  /** Current causes before stale ones, most frequent first. */
+  /** Current causes before stale ones, worst and most frequent first. */
   causes(group: string): readonly StoredCause[];
-  /** Every stored row of one signature (routes, builds), or empty. */
-  cause(group: string, id: string): readonly StoredCause[];
+  cause(group: string, id: string): StoredCause | null;
+  evicted(group: string): Evicted;
+  selfTests(group: string, rules: string): readonly SelfTestDelta[];
+  /** Build and rules that were seen last; null before anything was compared. */
+  current(group: string): { readonly build: string; readonly rules: string } | null;
+  /** Takes causes with their examples out of the file, and self-tests; gives the number of causes. */
+  purge(group: string): number;
+  /** The file is full: the least-hit half of the causes and everything stale goes, counted. */
+  shrink(): void;
+}
+
+/** Kept evidence of one scope. */
+export interface StoredEvidence {
+  readonly scope: EvidenceScope;
+  readonly totals: EvidenceTotals;
+  readonly content: EvidenceContent;
+}
+
+export interface EvidenceTotals {
+  readonly same: number;
+  readonly ignored: number;
+  readonly different: number;
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>;
+  /** Differing pairs without a place. */
+  readonly lost: number;
+  /** Wall time, ms since 1970. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/** Evidence of a group that had to make room. */
+export interface EvictedEvidence {
+  readonly group: string;
+  /** All scopes that ever did. */
+  readonly scopes: number;
+  /** Those of the builds and rules `of` stands for: how many of their pairs differed. */
+  readonly of: string;
+  readonly different: number;
+}
+
+export interface EvidenceStore {
+  load(): { readonly kept: readonly StoredEvidence[]; readonly evicted: readonly EvictedEvidence[] };
+  /** In one transaction; throws when the disk does not take it. */
+  write(
+    changed: readonly StoredEvidence[],
+    gone: readonly EvidenceScope[],
+    evicted: readonly EvictedEvidence[],
+  ): void;
+}
+
+/** What learning from legacy's own two answers says; nothing is excused where nothing was learned. */
+export interface NoiseVerdicts {
+  /** Whether a difference of a route is noise. */
+  explained(group: string, route: string): (template: string, kind: Kind) => boolean;
+  /** Paths whose verdict is REGRESSION, as they are shown. */
+  regressions(group: string): readonly string[];
+  /** Legacy against itself was judged: true when nothing was flagged; null: not yet. */
+  selfTestClean(group: string): boolean | null;
 }
 
 /** Counts; never throws, never waits. */

@@ -1,5 +1,5 @@
 import { assertNever } from './assert.ts';
-import type { FlagName, Happening, LedgerEvent, Override } from './events.ts';
+import type { FlagName, Happening, LedgerEvent, Mark, Override } from './events.ts';
 import type { AddedRule } from './rules/stored.ts';
 import type { Stage } from './types.ts';
 
@@ -17,6 +17,14 @@ export interface Written {
   readonly ever: boolean;
   /** Intents that a newer one replaced before they were read back, oldest first; any of them may have been written. */
   readonly replaced: readonly Intent[];
+}
+
+export interface Marked {
+  readonly mark: Mark;
+  readonly reason: string;
+  readonly by: string;
+  /** RFC 3339 UTC. */
+  readonly at: string;
 }
 
 /** What the ledger says about one group. */
@@ -44,6 +52,8 @@ export interface GroupState {
   readonly rules: readonly AddedRule[];
   /** Rules ever added, for the name of the next one. */
   readonly rulesAdded: number;
+  /** What people say of causes, by id; those that are `new` are not here. */
+  readonly marks: ReadonlyMap<string, Marked>;
   /** The newest decision, for people. */
   readonly last: {
     readonly seq: number;
@@ -62,11 +72,13 @@ export interface LedgerState {
 /** Replaced intents that are remembered per flag; a write older than that is taken for somebody else's. */
 const REPLACED_MAX = 100;
 
-/** Say what a flag was read as; nobody decided anything. */
-const ACKNOWLEDGEMENTS: readonly LedgerEvent['type'][] = [
+/** Say what a flag was read as, or what somebody thinks of a difference; nobody decided about traffic. */
+const NO_DECISIONS: readonly LedgerEvent['type'][] = [
   'share.verified',
   'shadow.verified',
   'override.cleared',
+  'cause.marked',
+  'comparisons.purged',
 ];
 
 export const EMPTY_LEDGER: LedgerState = { seq: 0, groups: new Map() };
@@ -87,7 +99,7 @@ export function fold(state: LedgerState, event: LedgerEvent): LedgerState {
       `ledger event ${event.seq}: expected rev ${before.rev + 1} of group "${event.group}"`,
     );
   const groups = new Map(state.groups);
-  const newest = ACKNOWLEDGEMENTS.includes(event.type) ? {} : { decidedRev: event.rev, last: lastOf(event) };
+  const newest = NO_DECISIONS.includes(event.type) ? {} : { decidedRev: event.rev, last: lastOf(event) };
   groups.set(event.group, { ...applied(before, event), rev: event.rev, ...newest });
   return { seq: event.seq, groups };
 }
@@ -139,9 +151,22 @@ function applied(group: GroupState, event: LedgerEvent): GroupState {
     }
     case 'override.cleared':
       return { ...group, foreign: { ...group.foreign, [event.body.flag]: null } };
+    case 'cause.marked':
+      return { ...group, marks: marked(group.marks, event) };
+    case 'comparisons.purged':
+      return group;
     default:
       return assertNever(event);
   }
+}
+
+function marked(
+  marks: GroupState['marks'],
+  { body, actor, at }: Extract<LedgerEvent, { type: 'cause.marked' }>,
+): GroupState['marks'] {
+  const { cause, mark, reason } = body;
+  const others = [...marks].filter(([id]) => id !== cause);
+  return new Map(mark === 'new' ? others : [...others, [cause, { mark, reason, by: actor.id, at }]]);
 }
 
 /** The intent of a flag that was not read back yet. */
@@ -192,6 +217,7 @@ function newGroup(event: LedgerEvent): GroupState {
     foreign: { serve: null, shadow: null },
     rules: [],
     rulesAdded: 0,
+    marks: new Map(),
     last: lastOf(event),
   };
 }

@@ -3,9 +3,11 @@ import type { GroupState, LedgerState } from './rollout.ts';
 import type {
   CompareRule,
   Group,
+  GroupComparing,
   GroupForwarding,
   Route,
   ShadowLimits,
+  ShadowPolicy,
   Snapshot,
   Stop,
   Target,
@@ -30,6 +32,22 @@ export const AS_EVERYWHERE: GroupForwarding = {
   onDisagree: 'refuse',
 };
 
+/** A group with a unit that sets nothing differently. */
+export const PLAIN_SHADOW: ShadowPolicy = {
+  sampleBy: 'unit',
+  thin: 1,
+  conditional: 'remove',
+  host: 'preserve',
+  dropHeaders: [],
+  answerBytesMax: 262_144,
+  connectTimeoutMs: 500,
+  queueAgeMsMax: 2_000,
+  baseline: { first: 200, rate: 0.05, perSecondMax: 5 },
+};
+
+/** A group whose comparisons are shown and weighed as everywhere. */
+export const COMPARED_AS_EVERYWHERE: GroupComparing = { showValues: [], buildsIgnored: false, budget: 0.001 };
+
 /** A group as the configuration describes it. */
 export interface GroupPlan {
   readonly name: string;
@@ -37,8 +55,11 @@ export interface GroupPlan {
   readonly unit: readonly UnitSource[];
   readonly routes: readonly Route[];
   readonly shadowLimits: ShadowLimits;
+  readonly shadowPolicy: ShadowPolicy;
+  readonly shadowService: Target | null;
   readonly forwarding: GroupForwarding;
   readonly rules: readonly CompareRule[];
+  readonly comparing: GroupComparing;
 }
 
 export interface RoutingPlan {
@@ -79,7 +100,12 @@ export function keepIdentity(before: Snapshot, next: Snapshot): Snapshot {
       name,
       known === undefined
         ? group
-        : { ...group, service: same(known.service, group.service), rules: same(known.rules, group.rules) },
+        : {
+            ...group,
+            service: same(known.service, group.service),
+            shadowService: same(known.shadowService, group.shadowService),
+            rules: same(known.rules, group.rules),
+          },
     );
   }
   return { ...next, legacy: same(before.legacy, next.legacy), groups };
@@ -101,7 +127,16 @@ export function shadowPart(snapshot: Snapshot, workers: number): Snapshot {
       perSecondMax: part(perSecondMax),
       inFlightMax: part(inFlightMax),
     };
-    groups.set(name, { ...group, shadowLimits });
+    const { baseline } = group.shadowPolicy;
+    const shadowPolicy = {
+      ...group.shadowPolicy,
+      baseline: {
+        ...baseline,
+        first: Math.ceil(baseline.first / workers),
+        perSecondMax: baseline.perSecondMax / workers,
+      },
+    };
+    groups.set(name, { ...group, shadowLimits, shadowPolicy });
   }
   return { ...snapshot, groups };
 }

@@ -74,6 +74,51 @@ export interface ShadowLimits {
   readonly timeoutMs: number;
 }
 
+/** How often legacy is asked a second time, so that what differs by itself is known. Safe routes only. */
+export interface BaselineLimits {
+  /** The first copies of every route. */
+  readonly first: number;
+  /** Share of those after them, 0-1. */
+  readonly rate: number;
+  /** Second calls started per second and group; 0 = none. */
+  readonly perSecondMax: number;
+}
+
+/** Which requests of a group are copied, and what a copy is sent with. */
+export interface ShadowPolicy {
+  /** Who is in the sample together: all requests of a unit, or each request for itself. */
+  readonly sampleBy: 'unit' | 'request';
+  /** Share of the sample that is copied, 0-1 in ten-thousandths. */
+  readonly thin: number;
+  /** What becomes of If-None-Match and If-Modified-Since: they belong to the side that issued them. */
+  readonly conditional: 'remove' | 'as-is';
+  /** Host of a copy: as the client sent it, or that of the side it goes to. */
+  readonly host: 'preserve' | 'target';
+  /** Lower-case names of fields a copy goes without. */
+  readonly dropHeaders: readonly string[];
+  /** Reading of a copied answer stops behind it. */
+  readonly answerBytesMax: number;
+  /** Until the side of the copy is connected. */
+  readonly connectTimeoutMs: number;
+  /** A job that waited longer is not sent any more: the data it asks for may have moved on. */
+  readonly queueAgeMsMax: number;
+  readonly baseline: BaselineLimits;
+}
+
+/** Somebody answers for it that requests of a route that change something are sent to the service as well. */
+export interface WritePlan {
+  /**
+   * `dry-run`: the service promises to have no effect; `shadow-database`: copies go to instances with data of their
+   * own; `idempotent`: running it twice is harmless.
+   */
+  readonly mode: 'dry-run' | 'shadow-database' | 'idempotent';
+  readonly owner: string;
+  readonly reason: string;
+  readonly ticket: string | null;
+  /** ISO date; after it nothing of the route that changes something is copied. */
+  readonly expires: string;
+}
+
 /** What a group may set differently from the rest of the front door. */
 export interface GroupForwarding {
   /** Longest wait for the head of an answer, ms; null = as everywhere. */
@@ -84,6 +129,16 @@ export interface GroupForwarding {
   readonly requestBodyBytesMax: number | null;
   /** A path whose readings select different groups: refused, or answered by legacy. */
   readonly onDisagree: 'refuse' | 'legacy';
+}
+
+/** What is made of a group's comparisons. */
+export interface GroupComparing {
+  /** Rule paths below which examples may show values; empty = nowhere. */
+  readonly showValues: readonly string[];
+  /** Evidence counts although nobody knows which builds gave the answers. */
+  readonly buildsIgnored: boolean;
+  /** Share of requests that may differ, 0-1. */
+  readonly budget: number;
 }
 
 export interface Group {
@@ -102,8 +157,12 @@ export interface Group {
   readonly unit: readonly UnitSource[];
   readonly routes: readonly Route[];
   readonly shadowLimits: ShadowLimits;
+  readonly shadowPolicy: ShadowPolicy;
+  /** Instances with data of their own, for copies of `shadow-database` routes; null = there are none. */
+  readonly shadowService: Target | null;
   readonly forwarding: GroupForwarding;
   readonly rules: readonly CompareRule[];
+  readonly comparing: GroupComparing;
 }
 
 export interface Route {
@@ -112,8 +171,10 @@ export interface Route {
   /** Upper-case token, or `*` for any. */
   readonly method: string;
   readonly segments: readonly Segment[];
-  /** A safe method that nevertheless changes something (`GET /logout`): never copied. */
+  /** A safe method that nevertheless changes something (`GET /logout`): treated as a write. */
   readonly effects: boolean;
+  /** How its writes are copied; null = not at all. */
+  readonly writes: WritePlan | null;
   readonly group: string;
 }
 
@@ -183,6 +244,7 @@ export type SkipReason =
   | 'effectful-route'
   | 'marked'
   | 'upgrade'
+  | 'dry-run-refused'
   // capacity
   | 'rate'
   | 'queue-full'

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { FlagPush } from '../../flags/push.ts';
 import { assertNever } from '../core/assert.ts';
-import type { Applied, Clock, ComparisonBatch, Log } from '../core/ports.ts';
+import type { Applied, Clock, ComparisonBatch, Log, NoiseRow } from '../core/ports.ts';
 import { keepIdentity, shadowPart } from '../core/snapshot.ts';
 import type { Snapshot } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
@@ -26,6 +26,8 @@ export interface FleetDeps {
   /** Of the flags, for constraints that name it. */
   readonly environment: string;
   readonly digestKey: Uint8Array | null;
+  /** What the worker of this number knew of noise when it ended last. */
+  learned(worker: number): readonly NoiseRow[];
   readonly killFile: string | null;
   readonly sinks: Sinks;
   /** Called with the process ids whenever they change. */
@@ -115,6 +117,7 @@ export function createFleet(deps: FleetDeps): Planes {
         flags: deps.flags?.export(true) ?? null,
         environment: deps.environment,
         digestKey: deps.digestKey,
+        learned: deps.learned(slot.worker),
         killFile: deps.killFile,
       },
     });

@@ -1,6 +1,6 @@
 /** Everything that travels between the control process and a data-plane process. Plain data: it is cloned on the way. */
 import type { FlagPush } from '../../flags/push.ts';
-import type { ComparisonBatch } from '../core/ports.ts';
+import type { ComparisonBatch, NoiseRow } from '../core/ports.ts';
 import type { TrafficDelta } from '../core/tally.ts';
 import type { Snapshot } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
@@ -35,6 +35,8 @@ export interface WorkerSetup {
   readonly environment: string;
   /** Secret for digests of values; null: nothing is compared. */
   readonly digestKey: Uint8Array | null;
+  /** What it knew of noise when it ended last. */
+  readonly learned: readonly NoiseRow[];
   /** What to do when the control process is gone: serve on and obey this kill file, or (null) end. */
   readonly killFile: string | null;
 }

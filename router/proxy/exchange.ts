@@ -97,7 +97,7 @@ export class Exchange implements Served {
     const totalMs = choice.group?.forwarding.totalMs ?? engine.options.totalMs;
     this.#totalAt = totalMs > 0 ? startedAt + totalMs : Infinity;
     this.#fields = this.#requestFields();
-    this.#copies = engine.accounts.copiesOf(choice, given.legacy, () => ({
+    this.#copies = engine.accounts.copiesOf(choice, admitted.method, given.legacy, () => ({
       admitted,
       sent: this.#fields,
       requestId: given.requestId,

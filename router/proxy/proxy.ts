@@ -32,6 +32,8 @@ export interface Proxy {
   /** New limits, timeouts, TLS material: for everything that begins from now on. Throws on bad TLS material. */
   reconfigure(options: ProxyOptions): void;
   counts(): ProxyCounts;
+  /** So many requests are in flight that nothing but them may have a connection. Cheap. */
+  busy(): boolean;
   /**
    * Not accepting any more; answers what is in flight, with `Connection: close`, within the limits of the options;
    * then cuts what is left. Resolves when no connection is open.
@@ -174,6 +176,7 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
       engine.accounts.reconfigure(options);
       engine.trusted = trusted;
     },
+    busy: () => engine.inFlight - engine.tunnels.size > BUSY_SHARE * engine.options.upstreamConnectionsMax,
     counts: () => ({
       ...engine.accounts.counts(),
       connections: engine.clients.size(),
@@ -184,6 +187,9 @@ export function createProxy(deps: DataPlaneDeps, given: ProxyOptions): Proxy {
     drain: () => (closing ??= close()),
   };
 }
+
+/** Of the connections that one upstream may have. */
+const BUSY_SHARE = 0.8;
 
 /** The high water mark is part of a contract: see Outgoing. */
 const ACCEPTED = { allowHalfOpen: true, highWaterMark: COPIED_BYTES } as const;

@@ -1,9 +1,11 @@
 /** Copies, sent over the engine's own connections but in pools of their own: they never take one of a primary. */
 import type { AnswerHead } from '../core/answer.ts';
+import { isSafe } from '../core/choose.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import { trimmed } from '../core/grammar.ts';
 import { createGrowing } from '../core/growing.ts';
-import { answerFields, shadowFields } from '../core/headers.ts';
-import type { Clock, Log, Replayed, Replayer } from '../core/ports.ts';
+import { answerFields, shadowFields, valuesOf } from '../core/headers.ts';
+import type { Clock, Log, Replay, Replayed, Replayer } from '../core/ports.ts';
 import { createRoster, type Roster } from '../core/roster.ts';
 import type { Fields, ShadowJob } from '../core/types.ts';
 import { requestText } from '../http1/serialise.ts';
@@ -13,11 +15,8 @@ import type { Served } from './served.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 export interface ReplayLimits {
-  readonly connectTimeoutMs: number;
   /** The deadline grows with the primary's duration up to here. */
   readonly timeoutMsMax: number;
-  /** The copied answer may be this many times as large as a copied body. */
-  readonly answerFactor: number;
   readonly interimAnswersMax: number;
   readonly upstreamHeadBytesMax: number;
   readonly upstreamFieldsMax: number;
@@ -27,9 +26,7 @@ export interface ReplayLimits {
 }
 
 const REPLAY_LIMITS: ReplayLimits = {
-  connectTimeoutMs: 500,
   timeoutMsMax: 30_000,
-  answerFactor: 4,
   interimAnswersMax: 16,
   upstreamHeadBytesMax: 65_536,
   upstreamFieldsMax: 512,
@@ -87,24 +84,42 @@ function deadlineMs(job: ShadowJob, limits: ReplayLimits): number {
   return Math.min(limits.timeoutMsMax, Math.max(job.group.shadowLimits.timeoutMs, 3 * job.durationMs));
 }
 
-/** What the copy is sent with: the primary's end-to-end fields, the length of the copied body, and the mark. */
-function copyFields(job: ShadowJob): Fields {
+/** What the copy is sent with: the primary's end-to-end fields, the length of the copied body, and the marks. */
+function copyFields(job: Replay): Fields {
   const { request } = job;
-  const fields = [...shadowFields(request.fields)];
+  const fields = [...shadowFields(request.fields, withoutOf(job))];
   const host = hostOf(job);
   if (host !== null) {
     const at = fields.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'host');
     if (at !== -1) fields[at + 1] = host;
   }
   if (request.body.length > 0) fields.push('Content-Length', String(request.body.length));
-  fields.push('Fig-Shadow', '1');
+  fields.push('Fig-Shadow', '1', ...(job.marks ?? []));
   return fields;
 }
 
+/** A validator belongs to the side that issued it; on a write it is a condition, and stays. */
+const VALIDATORS = ['if-none-match', 'if-modified-since'] as const;
+
+function withoutOf({ group, request, marks = [] }: Replay): ReadonlySet<string> {
+  const { conditional, dropHeaders } = group.shadowPolicy;
+  const without = new Set(dropHeaders);
+  if (conditional === 'remove' && isSafe(request.method)) for (const name of VALIDATORS) without.add(name);
+  for (let i = 0; i < marks.length; i += 2) without.add((marks[i] ?? '').toLowerCase());
+  return without;
+}
+
 /** The Host of a side that wants its own, or the client's where only the primary wanted its own; null = as sent. */
-function hostOf({ target, primaryTarget, publicOrigin }: ShadowJob): string | null {
+function hostOf({ group, target, primaryTarget, publicOrigin }: ShadowJob): string | null {
+  if (group.shadowPolicy.host === 'target') return target.host ?? new URL(target.origin).host;
   if (target.host !== null || primaryTarget.host === null) return target.host;
   return publicOrigin.slice(publicOrigin.indexOf('//') + 2);
+}
+
+/** The service says that it has done nothing. Such a field is no part of what a client would have received. */
+function honoursDryRun(fields: Fields): boolean {
+  const [said, ...more] = valuesOf(fields, 'fig-dry-run');
+  return said !== undefined && more.length === 0 && trimmed(said).toLowerCase() === 'honoured';
 }
 
 /** One copy on its way. A class because a connection refers to whom it serves. */
@@ -112,7 +127,7 @@ class Copy implements Served {
   readonly method: string;
   readonly requestSent = true;
   readonly uploads = false;
-  readonly #job: ShadowJob;
+  readonly #job: Replay;
   readonly #log: Log;
   readonly #limits: ReplayLimits;
   readonly #grow: (bytes: number) => boolean;
@@ -128,7 +143,7 @@ class Copy implements Served {
   #over = false;
 
   constructor(
-    job: ShadowJob,
+    job: Replay,
     now: number,
     log: Log,
     limits: ReplayLimits,
@@ -143,8 +158,8 @@ class Copy implements Served {
     this.#grow = grow;
     this.#done = done;
     this.#leave = copies.enter(this);
-    this.#bytesMax = limits.answerFactor * job.group.shadowLimits.bodyBytesMax;
-    this.#connectBy = now + limits.connectTimeoutMs;
+    this.#bytesMax = job.group.shadowPolicy.answerBytesMax;
+    this.#connectBy = now + job.group.shadowPolicy.connectTimeoutMs;
     this.#answerBy = now + deadlineMs(job, limits);
   }
 
@@ -223,7 +238,8 @@ class Copy implements Served {
     // As a client behind this target would have received it.
     const fields = answerFields(status, this.#head.fields, target, publicOrigin);
     const body = this.#body.whole();
-    this.#finish({ kind: 'answer', answer: { status, fields, body, truncated }, oversize });
+    const answer = { status, fields, body, truncated };
+    this.#finish({ kind: 'answer', answer, oversize, dryRun: honoursDryRun(this.#head.fields) });
   }
 
   #finish(replayed: Replayed): void {

@@ -1,9 +1,11 @@
 /** Hands pairs to a worker thread, one at a time, and replaces the thread when a pair costs too much. */
 import { Worker } from 'node:worker_threads';
+import { assertNever } from '../core/assert.ts';
+import type { NoiseKey, NoiseRow } from '../core/ports.ts';
 import type { CompareRule, SkipReason } from '../core/types.ts';
 import type { Judged } from './judge.ts';
 import { type Pair, packPair } from './pair.ts';
-import type { FromWorker, ToWorker, WorkerSetup } from './worker.ts';
+import type { FromWorker, NoiseNews, ToWorker, WorkerSetup } from './worker.ts';
 
 export interface ComparerLimits {
   /** Wall time one pair may take in the thread. */
@@ -20,6 +22,10 @@ export interface Comparer {
   start(): void;
   /** Always resolves; a pair that cannot be judged is skipped with its reason. */
   judge(pair: Pair, rules: readonly CompareRule[]): Promise<Judged>;
+  /** Counts a request asked three times whose answers were all the same byte for byte. */
+  same(key: NoiseKey, route: string): void;
+  /** What noise has changed since it was asked for last; null: the thread is not there, or not in time. */
+  noise(withinMs: number): Promise<NoiseNews | null>;
   /** Threads replaced so far. */
   replaced(): number;
   stop(): Promise<void>;
@@ -31,21 +37,41 @@ interface Waiting {
   readonly done: (judged: Judged) => void;
 }
 
+/** Noise is asked for between two pairs: packing it must not count against one. */
+interface Asking {
+  readonly withinMs: number;
+  readonly done: (news: NoiseNews | null) => void;
+  /** Null: it waits for its turn. */
+  watchdog: NodeJS.Timeout | null;
+}
+
 interface Thread {
   readonly worker: Worker;
   readonly known: Set<number>;
 }
 
 const KNOWN_RULES_MAX = 256;
+/** Packed noise models kept for the next thread. */
+const REMEMBERED_BYTES_MAX = 16 * 1024 * 1024;
 /** A thread that never comes up is not started for ever. */
 const FAILED_STARTS_MAX = 5;
 /** Loading takes a tenth of a second; a thread that takes this long is stuck. */
 const START_MS_MAX = 15_000;
 
-/** Does no I/O before `start`. The thread's file has the ending of this one: `.ts` in a checkout, `.js` compiled. */
-export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMPARER_LIMITS): Comparer {
+/**
+ * Does no I/O before `start`. The thread's file has the ending of this one: `.ts` in a checkout, `.js` compiled.
+ * `learned`: what an earlier process knew of noise.
+ */
+export function createComparer(
+  setup: Omit<WorkerSetup, 'learned'>,
+  limits: ComparerLimits = COMPARER_LIMITS,
+  learned: readonly NoiseRow[] = [],
+): Comparer {
   const ids = new WeakMap<readonly CompareRule[], number>();
   const waiting: Waiting[] = [];
+  /** What a thread that replaces another begins with. */
+  const remembered = new Map(learned.map((row) => [noiseName(row), row]));
+  let asking: Asking | null = null;
   let nextId = 1;
   let thread: Thread | null = null;
   let current: { readonly job: Waiting; readonly watchdog: NodeJS.Timeout } | null = null;
@@ -56,7 +82,7 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
   function spawn(): Thread {
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
     const worker = new Worker(new URL(file, import.meta.url), {
-      workerData: setup,
+      workerData: { ...setup, learned: [...remembered.values()] } satisfies WorkerSetup,
       resourceLimits: {
         maxOldGenerationSizeMb: limits.heapMbMax,
         maxYoungGenerationSizeMb: 32,
@@ -69,12 +95,22 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
     const slow = setTimeout(() => replace(worker, 'compare-failed'), START_MS_MAX).unref();
     worker.on('message', (message: FromWorker) => {
       if (thread?.worker !== worker) return;
-      if (message.kind === 'judged') settle(message.judged);
-      else {
-        clearTimeout(slow);
-        ready = true;
-        failedStarts = 0;
-        next();
+      switch (message.kind) {
+        case 'judged':
+          settle(message.judged);
+          break;
+        case 'noise':
+          remember(message.noise.rows);
+          answered(message.noise);
+          break;
+        case 'ready':
+          clearTimeout(slow);
+          ready = true;
+          failedStarts = 0;
+          next();
+          break;
+        default:
+          assertNever(message);
       }
     });
     worker.on('error', (error) => replace(worker, reasonOf(error)));
@@ -97,6 +133,31 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
       // Already gone: that is what was asked for.
     });
     settle({ outcome: 'skipped', reason });
+    answered(null);
+  }
+
+  /** As many as the thread keeps; what it has dropped is dropped here when there are more. */
+  function remember(rows: readonly NoiseRow[]): void {
+    for (const row of rows) {
+      const name = noiseName(row);
+      remembered.delete(name);
+      remembered.set(name, row);
+    }
+    let bytes = 0;
+    for (const [name, { content }] of [...remembered].reverse()) {
+      bytes += content.length;
+      if (bytes > REMEMBERED_BYTES_MAX) remembered.delete(name);
+    }
+  }
+
+  function answered(news: NoiseNews | null): void {
+    if (asking === null) return;
+    const { done, watchdog } = asking;
+    if (watchdog !== null) clearTimeout(watchdog);
+    asking = null;
+    done(news);
+    next();
+    rest();
   }
 
   function refuseWaiting(reason: SkipReason): void {
@@ -110,11 +171,22 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
     current = null;
     job.done(judged);
     next();
-    if (current === null && waiting.length === 0) thread?.worker.unref();
+    rest();
+  }
+
+  function rest(): void {
+    if (current === null && asking === null && waiting.length === 0) thread?.worker.unref();
   }
 
   function next(): void {
     if (thread === null || !ready || current !== null) return;
+    if (asking !== null) {
+      if (asking.watchdog !== null) return;
+      const { worker } = thread;
+      asking.watchdog = setTimeout(() => replace(worker, 'compare-failed'), asking.withinMs);
+      tell(worker, { kind: 'noise' });
+      return;
+    }
     const job = waiting.shift();
     if (job === undefined) return;
     const { worker } = thread;
@@ -139,9 +211,12 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
     const forget = known.size >= KNOWN_RULES_MAX;
     if (forget) known.clear();
     known.add(id);
-    const message: ToWorker = { kind: 'rules', id, rules, forget };
-    worker.postMessage(message);
+    tell(worker, { kind: 'rules', id, rules, forget });
     return id;
+  }
+
+  function tell(worker: Worker, message: ToWorker): void {
+    worker.postMessage(message);
   }
 
   return {
@@ -163,15 +238,31 @@ export function createComparer(setup: WorkerSetup, limits: ComparerLimits = COMP
       next();
       return promise;
     },
+    same(key, route) {
+      if (thread !== null) tell(thread.worker, { kind: 'same', key, route });
+    },
+    noise(withinMs) {
+      if (thread === null || asking !== null) return Promise.resolve(null);
+      const { promise, resolve } = Promise.withResolvers<NoiseNews | null>();
+      asking = { withinMs, done: resolve, watchdog: null };
+      thread.worker.ref();
+      next();
+      return promise;
+    },
     replaced: () => replaced,
     async stop() {
       const stopped = thread;
       thread = null;
       refuseWaiting('draining');
       settle({ outcome: 'skipped', reason: 'draining' });
+      answered(null);
       await stopped?.worker.terminate();
     },
   };
+}
+
+function noiseName({ group, build, rules }: NoiseKey): string {
+  return JSON.stringify([group, build, rules]);
 }
 
 function reasonOf(error: unknown): SkipReason {

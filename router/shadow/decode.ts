@@ -1,6 +1,9 @@
-/** Undoes content codings within a byte limit (RFC 9110 §8.4; zstd RFC 8878). */
+/** What turns bodies into documents; undoes content codings within a byte limit (RFC 9110 §8.4; zstd RFC 8878). */
 import zlib from 'node:zlib';
+import type { Readers } from '../core/compare/body.ts';
 import type { Inflate, Inflated } from '../core/compare/comparison.ts';
+import { readHtml } from './html.ts';
+import { readXml } from './xml.ts';
 
 interface Options {
   readonly maxOutputLength: number;
@@ -20,11 +23,16 @@ const CODINGS: ReadonlyMap<string, Undo> = new Map<string, Undo>([
   ['zstd', (body, options) => whole(body, zlib.zstdDecompressSync(body, options))],
 ]);
 
+/** Everything `compare` is handed to read bodies with. */
+export function createReaders(decodedBytesMax: number): Readers {
+  return { inflate: createInflate(decodedBytesMax), markup: { xml: readXml, html: readHtml } };
+}
+
 /**
  * `decodedBytesMax`: bytes that one side may grow to; the limit holds at every step of stacked codings. Bytes after
  * the end of the coded data make it unreadable; several gzip members are one body; no bytes are an empty body.
  */
-export function createInflate(decodedBytesMax: number): Inflate {
+function createInflate(decodedBytesMax: number): Inflate {
   const options: Options = { maxOutputLength: decodedBytesMax, info: true };
   return (body, codings) => {
     if (body.length > decodedBytesMax) return { kind: 'too-large' };

@@ -1,29 +1,41 @@
 /** One pair to what may be known about it: compared, clustered, redacted. Runs inside the comparer. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { compare, STEPS_MAX } from '../core/compare/compare.ts';
-import type { Comparison } from '../core/compare/comparison.ts';
+import type { Comparison, Difference } from '../core/compare/comparison.ts';
 import { compileRules, dependsOnStatus, type RuleSet } from '../core/compare/rules.ts';
 import { signatureOf } from '../core/compare/signature.ts';
 import { createTemplates } from '../core/compare/templates.ts';
 import type { Trail } from '../core/compare/trail.ts';
-import type { CauseEntry } from '../core/ports.ts';
-import type { CompareRule, SkipReason } from '../core/types.ts';
-import { createInflate } from './decode.ts';
+import type { FaultKind } from '../core/mutants.ts';
+import { findingsOf } from '../core/noise/model.ts';
+import type { CauseEntry, ShownRequest } from '../core/ports.ts';
+import type { Captured, CompareRule, SkipReason } from '../core/types.ts';
+import { createReaders } from './decode.ts';
+import { areIdentical } from './identical.ts';
 import { createLeaves } from './leaves.ts';
+import type { NoiseBook } from './noise-book.ts';
 import type { Pair, PairMeta } from './pair.ts';
-import { createRedactor, type Redactor } from './redact.ts';
+import { createRedactor, isSecret, type Redactor, type Shows, showsBelow } from './redact.ts';
+import { selfTest } from './self-test.ts';
 
 /** All that leaves the comparer. */
 export type Judged =
   | { readonly outcome: 'skipped'; readonly reason: SkipReason }
-  | ({ readonly outcome: 'same' | 'ignored' } & Silenced)
+  | ({
+      readonly outcome: 'same' | 'ignored';
+      /** What became of faults put into the service's answer; only where a self-test was asked for. */
+      readonly selfTests?: readonly SelfTest[];
+    } & Silenced)
   | ({
       readonly outcome: 'different';
       /** 16 hex digits of the signature. */
       readonly id: string;
       readonly entries: readonly CauseEntry[];
+      /** False: it had more entries than are kept. */
+      readonly complete: boolean;
       /** Redacted JSON text. */
       readonly example: string;
+      readonly request: ShownRequest;
     } & Silenced);
 
 interface Silenced {
@@ -40,23 +52,36 @@ export interface SilencedEntry extends CauseEntry {
   readonly rule: number;
 }
 
+export interface SelfTest {
+  readonly fault: FaultKind;
+  /** Path template, redacted. */
+  readonly template: string;
+  readonly caught: boolean;
+  /** Position of the rule that silences it; null: it was caught, or nothing saw it. */
+  readonly hiddenBy: number | null;
+}
+
 export interface JudgeOptions {
   readonly key: Uint8Array;
   readonly decodedBytesMax: number;
+  /** Told of every request that legacy was asked twice. */
+  readonly noise?: Pick<NoiseBook, 'fold'>;
 }
 
+const SAME: Judged = { outcome: 'same', silencedBy: [] };
 const EXAMPLE_BYTES_MAX = 8192;
 const SILENCED_MAX = 32;
 const GROUPS_MAX = 256;
 const RULE_SETS_MAX = 1024;
 
 /** `rules` = the group's rules; the same array may be passed every time and is compiled once per route and day. */
-export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
+export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
   const redactor = createRedactor(key);
-  const inflate = createInflate(decodedBytesMax);
+  const readers = createReaders(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
   const compiled = new Map<string, RuleSet>();
-  const leaves = createLeaves(inflate);
+  const leaves = createLeaves(readers.inflate);
+  const shown = new Map<string, Shows>();
 
   function ruleSetOf(
     meta: PairMeta,
@@ -83,25 +108,83 @@ export function createJudge({ key, decodedBytesMax }: JudgeOptions) {
     return template;
   }
 
+  function showsOf(paths: readonly string[]): Shows {
+    const name = JSON.stringify(paths);
+    let shows = shown.get(name);
+    if (shows === undefined) {
+      shows = showsBelow(paths);
+      keep(shown, name, shows, GROUPS_MAX);
+    }
+    return shows;
+  }
+
+  /** Rules are asked for where something differs; what is the same need not be read twice. */
+  function withLeaves(
+    result: Judged,
+    { group, route }: PairMeta,
+    legacy: Captured,
+    template: (trail: Trail) => string,
+  ): Judged {
+    if (result.outcome === 'skipped' || result.outcome === 'same') return result;
+    const fresh = leaves.learn(`${group}\n${route.label}`, legacy, template);
+    return fresh.length === 0 ? result : { ...result, leaves: fresh };
+  }
+
   return {
     /** Never throws: a fault of the comparer itself is the skip `compare-failed`. */
-    judge({ meta, legacy, service }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
+    judge({ meta, legacy, service, baseline }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
       try {
+        // A second answer of legacy has to be weighed all the same.
+        if (
+          baseline === undefined &&
+          meta.selfTest === null &&
+          service.kind === 'answer' &&
+          !service.oversize
+        ) {
+          if (areIdentical(legacy, service.answer)) return SAME;
+        }
         const set = ruleSetOf(meta, legacy.status, rules, rulesId);
         const { request, internalHosts } = meta;
-        const context = { request, rules: set, inflate, internalHosts, stepsMax: STEPS_MAX };
+        const context = { request, rules: set, ...readers, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
-        const template = templateOf(meta.group);
-        const found = judged(comparison, meta, redactor, template);
-        // Rules are asked for where something differs; what is the same need not be read twice.
-        if (found.outcome === 'skipped' || found.outcome === 'same') return found;
-        const fresh = leaves.learn(`${meta.group}\n${meta.route.label}`, legacy, template);
-        return fresh.length === 0 ? found : { ...found, leaves: fresh };
+        const tools = { redactor, template: templateOf(meta.group), shows: showsOf(meta.showValues) };
+        if (baseline !== undefined && comparison.outcome !== 'skipped') {
+          const itself = compare(legacy, baseline.reply, context);
+          // Skipped: it cost too much, and says nothing.
+          if (itself.outcome !== 'skipped')
+            noise?.fold(meta, baseline, {
+              service: findingsOf(withoutSecrets(comparison.differences), tools.template),
+              baseline: findingsOf(withoutSecrets(itself.differences), tools.template),
+            });
+        }
+        const result = withLeaves(judged(comparison, meta, tools), meta, legacy, tools.template);
+        if (meta.selfTest === null || service.kind !== 'answer' || !isMatch(result)) return result;
+        const selfTests = selfTest(
+          { legacy, service: service.answer },
+          context,
+          tools.template,
+          meta.selfTest,
+        );
+        return { ...result, selfTests };
       } catch {
         return { outcome: 'skipped', reason: 'compare-failed' };
       }
     },
   };
+}
+
+/** Of what is secret, noise learns that it differs, and nothing else. */
+function withoutSecrets(differences: readonly Difference[]): readonly Difference[] {
+  const blind = (sample: Difference['legacy']) => (sample === null ? null : { ...sample, text: null });
+  return differences.map((difference) =>
+    isSecret(difference.trail)
+      ? { ...difference, legacy: blind(difference.legacy), service: blind(difference.service) }
+      : difference,
+  );
+}
+
+function isMatch(judged: Judged): judged is Extract<Judged, { outcome: 'same' | 'ignored' }> {
+  return judged.outcome === 'same' || judged.outcome === 'ignored';
 }
 
 /** Oldest out when full. */
@@ -111,21 +194,25 @@ function keep<T>(map: Map<string, T>, key: string, value: T, max: number): void 
   map.set(key, value);
 }
 
-function judged(
-  comparison: Comparison,
-  meta: PairMeta,
-  redactor: Redactor,
-  template: (trail: Trail) => string,
-): Judged {
+interface Tools {
+  readonly redactor: Redactor;
+  readonly template: (trail: Trail) => string;
+  readonly shows: Shows;
+}
+
+function judged(comparison: Comparison, meta: PairMeta, tools: Tools): Judged {
   if (comparison.outcome === 'skipped') return comparison;
-  const quiet = silencedOf(comparison, template);
-  const signature = signatureOf(comparison.differences, ({ trail }) => template(trail));
+  const quiet = silencedOf(comparison, tools.template);
+  const signature = signatureOf(comparison.differences, ({ trail }) => tools.template(trail));
   if (comparison.outcome !== 'different' || signature === null) {
     return { outcome: comparison.outcome === 'same' ? 'same' : 'ignored', ...quiet };
   }
-  const id = createHash('sha256').update(signature.key).digest('hex').slice(0, 16);
-  const example = exampleOf(comparison, meta, redactor);
-  return { outcome: 'different', ...quiet, id, entries: signature.entries, example };
+  const id = hash('sha256', signature.key, 'hex').slice(0, 16);
+  const { request: asked, route } = meta;
+  const request = tools.redactor.request(asked.method, asked.target, route.segments, asked);
+  const example = exampleOf(comparison, request, tools);
+  const { entries, complete } = signature;
+  return { outcome: 'different', ...quiet, id, entries, complete, example, request };
 }
 
 function silencedOf(
@@ -146,17 +233,14 @@ function silencedOf(
 /** As many differences as fit, the exact count beside them. */
 function exampleOf(
   { differences, count }: Extract<Comparison, { outcome: 'different' | 'same' | 'ignored' }>,
-  { request, route }: PairMeta,
-  redactor: Redactor,
+  { method, target }: ShownRequest,
+  { redactor, template, shows }: Tools,
 ): string {
   const shown: string[] = [];
-  const head = JSON.stringify({
-    request: redactor.request(request.method, request.target, route.segments),
-    count,
-  }).slice(0, -1);
+  const head = JSON.stringify({ request: `${method} ${target}`, count }).slice(0, -1);
   let bytes = Buffer.byteLength(head) + 20;
   for (const difference of differences) {
-    const text = JSON.stringify(redactor.difference(difference));
+    const text = JSON.stringify(redactor.difference(difference, template(difference.trail), shows));
     bytes += Buffer.byteLength(text) + 1;
     if (bytes > EXAMPLE_BYTES_MAX) break;
     shown.push(text);

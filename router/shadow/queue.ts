@@ -6,8 +6,6 @@ export interface QueueLimits {
   readonly requestsMax: number;
   /** Bytes of all copies, waiting and in flight. */
   readonly bytesMax: number;
-  /** A job that waited longer is not sent any more: the data it asks for may have moved on. */
-  readonly ageMsMax: number;
   /** Jobs being replayed or compared, all groups together. */
   readonly inFlightMax: number;
   /** Groups with jobs; configuration bounds them far below. */
@@ -17,7 +15,6 @@ export interface QueueLimits {
 export const QUEUE_LIMITS: QueueLimits = {
   requestsMax: 256,
   bytesMax: 64 * 1024 * 1024,
-  ageMsMax: 2000,
   inFlightMax: 64,
   groupsMax: 1000,
 };
@@ -125,7 +122,7 @@ export function createQueue(limits: QueueLimits = QUEUE_LIMITS): Queue {
         waiting -= 1;
         lanes.delete(name);
         lanes.set(name, lane);
-        if (now - first.offeredAt > limits.ageMsMax) {
+        if (now - first.offeredAt > first.job.group.shadowPolicy.queueAgeMsMax) {
           bytes -= first.bytes;
           return { kind: 'stale', ticket: first };
         }

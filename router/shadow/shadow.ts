@@ -4,24 +4,31 @@ import type { ServiceReply } from '../core/compare/comparison.ts';
 import { type Outcome, outcomeOf } from '../core/outcome.ts';
 import type {
   Clock,
+  ComparisonBatch,
   ComparisonStore,
   CopyMeter,
   EvidenceKey,
   Log,
+  NoiseRow,
   Replayed,
   Replayer,
   ShadowSink,
 } from '../core/ports.ts';
 import type { Captured, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
+import { askedOf } from './asked.ts';
+import { type BaselineCounts, createBaselines } from './baseline.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';
 import type { Judged } from './judge.ts';
-import type { PairMeta } from './pair.ts';
+import type { Baseline, Pair, PairMeta } from './pair.ts';
 import { createQueue, QUEUE_LIMITS, type QueueLimits, type Ticket } from './queue.ts';
 import { createRecorder, type ShadowCounts } from './record.ts';
+import { createRedactor } from './redact.ts';
 import { createRuleSets } from './rule-sets.ts';
+import { createWitness } from './witness.ts';
+import { createWrites } from './writes.ts';
 
 export interface ShadowDeps {
   readonly clock: Clock;
@@ -30,6 +37,12 @@ export interface ShadowDeps {
   readonly meter: CopyMeter;
   /** Secret of this installation for digests of values; at least 16 bytes. */
   readonly key: Uint8Array;
+  /** What an earlier process knew of noise. */
+  readonly learned: readonly NoiseRow[];
+  /** Number of this data plane. */
+  readonly plane: number;
+  /** 0 to below 1. */
+  readonly random: () => number;
   /** True while the process has no time for copies (event loop late, primary near its limit). Called per offer. */
   readonly overloaded: () => boolean;
   /** Sends the copies; started and stopped with the shadow side. */
@@ -42,6 +55,10 @@ export interface ShadowOptions {
   /** Largest decoded body of one side, bytes. */
   readonly decodedBytesMax: number;
   readonly flushMs: number;
+  /** Noise models are packed and handed on so often: far more work than a batch of counts. */
+  readonly noiseMs: number;
+  /** At most one self-test per group in this time. */
+  readonly selfTestEveryMs: number;
 }
 
 export const SHADOW_OPTIONS: ShadowOptions = {
@@ -49,6 +66,8 @@ export const SHADOW_OPTIONS: ShadowOptions = {
   comparer: COMPARER_LIMITS,
   decodedBytesMax: 4 * 1024 * 1024,
   flushMs: 1000,
+  noiseMs: 15_000,
+  selfTestEveryMs: 2000,
 };
 
 export interface Shadow extends ShadowSink {
@@ -74,10 +93,22 @@ interface ShadowHealth {
   readonly causesDropped: number;
   readonly countsDropped: number;
   readonly failedFlushes: number;
+  readonly baseline: BaselineCounts;
+  /** Noise models and contents dropped for want of room. */
+  readonly noiseDropped: number;
 }
+
+/** Above it noise is not packed in time: the thread is stuck. */
+const NOISE_MS_MAX = 10_000;
+/** A stop does not wait longer for what was learned since it was handed on last. */
+const LAST_NOISE_MS_MAX = 1_000;
+/** Legacy is not asked twice when so much of the room for copies is taken. */
+const CROWDED = 0.5;
 
 const BUILDS_MAX = 1000;
 const DAY_MS = 86_400_000;
+/** Larger answers are not tested: their mutants would keep the thread from its work. */
+const SELF_TEST_BYTES_MAX = 32_768;
 const IDENTICAL: Judged = { outcome: 'same', silencedBy: [] };
 
 /** Does no I/O before `start`; offers before it are refused as `draining`. */
@@ -88,16 +119,29 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   const comparer = createComparer(
     { key: deps.key, decodedBytesMax: options.decodedBytesMax },
     options.comparer,
+    deps.learned,
   );
+  const baselines = createBaselines(deps.random);
+  const writes = createWrites(deps.key, deps.log);
   const ruleSets = createRuleSets();
   const recorder = createRecorder({ ...deps, store: ruleSets.counting(deps.store) });
-  /** Last build seen per group: a service that gives no answer gives no build either. */
+  const witness = createWitness(deps.key, createRedactor(deps.key).nameOf);
+  /** Last build seen per group and side: a side that gives no answer gives no build either. */
   const builds = new Map<string, string>();
+  /** When a group was tested last. */
+  const testedAt = new Map<string, number>();
+  let tests = 0;
   const idlers: (() => void)[] = [];
   let running = 0;
   let timer: NodeJS.Timeout | undefined;
   let pumping = false;
   let day = { number: -1, text: '' };
+  /** Something was learned since noise was handed on last. */
+  let learning = false;
+  /** Models that no store has taken yet, each once: no more of them than the thread has. */
+  const unkept = new Map<string, NoiseRow>();
+  let noiseAt = deps.clock.now();
+  let noiseDropped = 0;
 
   /** In a later tick, so that the answer that has just ended is not followed by the work of its copy. */
   function pump(): void {
@@ -121,12 +165,76 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       finish(ticket, null, skip('breaker-open'));
       return;
     }
-    const grow = (bytes: number) => queue.grow(ticket, bytes);
-    replayer.replay(job, grow, (replayed) => {
-      const now = deps.clock.now();
-      account(job, replayed, now - startedAt, now);
-      judge(ticket, replayed);
+    const build = builds.get(job.group.name) ?? '';
+    const probe = writes.probe(job, build);
+    if (probe !== null) {
+      replayer.replay(probe, growOf(ticket), (replayed) => {
+        const refused = writes.probed(job, build, replayed);
+        if (refused !== null) finish(ticket, null, skip(refused));
+        else send(ticket);
+      });
+    } else if (baselines.wants(job, startedAt, isCrowded)) sendBoth(ticket);
+    else send(ticket);
+  }
+
+  function growOf(ticket: Ticket): (bytes: number) => boolean {
+    return (bytes) => queue.grow(ticket, bytes);
+  }
+
+  function send(ticket: Ticket): void {
+    replay(ticket, ({ replayed }) => judge(ticket, replayed, null));
+  }
+
+  function replay(ticket: Ticket, done: (call: Called) => void): void {
+    const { job } = ticket;
+    const from = moment();
+    replayer.replay(writes.marked(job), growOf(ticket), (replayed) => {
+      const to = moment();
+      account(job, replayed, to.now - from.now, to.now);
+      done({ replayed, startMs: from.wall, endMs: to.wall });
     });
+  }
+
+  /** The second call to legacy: no part of what is counted of copies, but for the health of its target. */
+  function askAgain(ticket: Ticket, done: (call: Called) => void): void {
+    const { job } = ticket;
+    const startMs = deps.clock.wall();
+    const again = { ...job, target: job.primaryTarget };
+    replayer.replay(again, growOf(ticket), (replayed) => {
+      watch(job.primaryTarget.origin, replayed, deps.clock.now());
+      done({ replayed, startMs, endMs: deps.clock.wall() });
+    });
+  }
+
+  /** In random order: whoever is always second would look slower, later and fresher than it is. */
+  function sendBoth(ticket: Ticket): void {
+    let copy: Called | null = null;
+    let second: Called | null = null;
+    const both = () => {
+      if (copy !== null && second !== null) judge(ticket, copy.replayed, { copy, second });
+    };
+    const first = () =>
+      replay(ticket, (call) => {
+        copy = call;
+        both();
+      });
+    const again = () =>
+      askAgain(ticket, (call) => {
+        second = call;
+        both();
+      });
+    const order = deps.random() < 0.5 ? [first, again] : [again, first];
+    for (const start of order) start();
+  }
+
+  function isCrowded(): boolean {
+    const { requestsMax, bytesMax } = options.queue;
+    const full = queue.waiting() > requestsMax * CROWDED || queue.bytes() > bytesMax * CROWDED;
+    return full || deps.overloaded();
+  }
+
+  function moment(): { readonly now: number; readonly wall: number } {
+    return { now: deps.clock.now(), wall: deps.clock.wall() };
   }
 
   function account(
@@ -137,29 +245,42 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   ): void {
     const answered = replayed.kind === 'answer';
     deps.meter.replayed(group.name, otherThan(primary), replayOutcome(replayed), answered, durationMs);
+    watch(target.origin, replayed, now);
+  }
+
+  function watch(origin: string, replayed: Replayed, now: number): void {
     const unreached = replayed.kind === 'transport' || (replayed.kind === 'timeout' && replayed.connecting);
     // Reading an answer up to the limit again and again costs the front door: a service that never ends is left
     // alone like one that cannot be reached.
     const endless = replayed.kind === 'answer' && replayed.oversize;
-    if (unreached || endless) breaker.failed(target.origin, now);
-    else if (replayed.kind === 'answer') breaker.succeeded(target.origin);
+    if (unreached || endless) breaker.failed(origin, now);
+    else if (replayed.kind === 'answer') breaker.succeeded(origin);
   }
 
   /** Most pairs are the same byte for byte and cost no more than that; only the others go to the thread. */
-  function judge(ticket: Ticket, replayed: Replayed): void {
+  function judge(ticket: Ticket, replayed: Replayed, triple: CalledTwice | null): void {
     const { job } = ticket;
-    const sides = orient(job, replayed);
+    const sides = writes.answered(job, replayed) ?? orient(job, replayed);
+    const baseline = triple === null || typeof sides === 'string' ? null : baselineOf(job, triple);
+    if (triple !== null) baselines.over(baseline !== null);
     if (typeof sides === 'string') {
       finish(ticket, replayed, skip(sides));
       return;
     }
     const { legacy, service } = sides;
-    if (service.kind === 'answer' && !service.oversize && areIdentical(legacy, service.answer)) {
+    if (baseline !== null) learning = true;
+    if (isSame(legacy, service) && (baseline === null || isSame(legacy, baseline.reply))) {
+      if (baseline !== null) comparer.same(baseline.key, job.route.label);
       finish(ticket, replayed, IDENTICAL);
+      selfTest(job, replayed, sides);
       return;
     }
-    comparer.judge({ meta: metaOf(job), ...sides }, job.group.rules).then(
-      (judged) => finish(ticket, replayed, judged),
+    const pair = { meta: metaOf(job), ...sides, ...(baseline === null ? {} : { baseline }) };
+    comparer.judge(pair, job.group.rules).then(
+      (judged) => {
+        finish(ticket, replayed, judged);
+        if (judged.outcome === 'same' || judged.outcome === 'ignored') selfTest(job, replayed, sides);
+      },
       (error: unknown) => {
         deps.log.error('shadow.failed', { error: error instanceof Error ? error.message : String(error) });
         finish(ticket, replayed, skip('compare-failed'));
@@ -167,13 +288,53 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     );
   }
 
-  function metaOf({ group, route, request, publicOrigin, target, primaryTarget }: ShadowJob): PairMeta {
+  /** Null: one of the two calls gave nothing that says anything about either side. */
+  function baselineOf(job: ShadowJob, { copy, second }: CalledTwice): Baseline | null {
+    const reply = replyOf(second.replayed, job);
+    if (reply === null) return null;
+    const { group, build, rules } = keyOf(job, copy.replayed);
+    const call = ({ startMs, endMs }: Called) => ({ startMs, endMs });
+    return {
+      reply,
+      key: { group, build, rules },
+      calls: { baseline: call(second), service: call(copy) },
+      asked: job.request.fields,
+    };
+  }
+
+  /** Now and then: would known faults in this answer have been found? Its own result counts for nothing. */
+  function selfTest(job: ShadowJob, replayed: Replayed, sides: Omit<Pair, 'meta'>): void {
+    const { name, rules } = job.group;
+    const now = deps.clock.now();
+    const { service, legacy } = sides;
+    if (service.kind !== 'answer' || timer === undefined) return;
+    if (legacy.body.length > SELF_TEST_BYTES_MAX || service.answer.body.length > SELF_TEST_BYTES_MAX) return;
+    if (now - (testedAt.get(name) ?? Number.NEGATIVE_INFINITY) < options.selfTestEveryMs) return;
+    if (testedAt.size >= BUILDS_MAX) testedAt.clear();
+    testedAt.set(name, now);
+    tests += 1;
+    const key = keyOf(job, replayed);
+    const pair = { meta: { ...metaOf(job), selfTest: tests }, ...sides };
+    comparer.judge(pair, rules).then(
+      (judged) => {
+        if (judged.outcome === 'same' || judged.outcome === 'ignored')
+          recorder.selfTested(key, judged.selfTests ?? []);
+      },
+      (error: unknown) => deps.log.error('self-test.failed', { error: String(error) }),
+    );
+  }
+
+  function metaOf(job: ShadowJob): PairMeta {
+    const { group, route, request, publicOrigin, target, primaryTarget } = job;
+    const { method, target: asked } = request;
     return {
       group: group.name,
       route: { label: route.label, segments: route.segments },
-      request: { method: request.method, target: request.target, url: `${publicOrigin}${request.target}` },
+      request: { ...askedOf(job), method, target: asked, url: `${publicOrigin}${asked}` },
       internalHosts: [target, primaryTarget].map(({ origin }) => new URL(origin).host),
       today: today(),
+      showValues: group.comparing.showValues,
+      selfTest: null,
     };
   }
 
@@ -194,7 +355,9 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   }
 
   function settle(job: ShadowJob, replayed: Replayed | null, judged: Judged): void {
-    recorder.settled(keyOf(job, replayed), judged);
+    const key = keyOf(job, replayed);
+    const legacy = answerOf('legacy', job, replayed);
+    recorder.settled(key, judged, witness(job, legacy), buildOf('legacy', job, replayed));
     ruleSets.count({ group: job.group.name, route: job.route.label }, job.group.rules, judged);
     const reason = judged.outcome === 'skipped' ? judged.reason : null;
     if (replayed === null) deps.meter.eligible(job.group.name, reason);
@@ -205,29 +368,60 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     const { name } = job.group;
     const rules = ruleSets.digest(job.group.rules, today());
     const shadowed = otherThan(job.primary);
-    return { group: name, route: job.route.label, shadowed, build: buildOf(job, replayed), rules };
+    const build = buildOf('service', job, replayed);
+    return { group: name, route: job.route.label, shadowed, build, rules };
   }
 
-  function buildOf(job: ShadowJob, replayed: Replayed | null): string {
-    const copied = replayed?.kind === 'answer' ? replayed.answer : null;
-    const answer = job.primary === 'service' ? job.answer : copied;
-    const header = (job.primary === 'service' ? job.primaryTarget : job.target).buildHeader;
+  function buildOf(side: Side, job: ShadowJob, replayed: Replayed | null): string {
+    const answer = answerOf(side, job, replayed);
+    const header = (job.primary === side ? job.primaryTarget : job.target).buildHeader;
     const seen = answer === null || header === null ? null : headerValue(answer.fields, header);
-    const { name } = job.group;
+    const name = `${side} ${job.group.name}`;
     if (seen === null) return builds.get(name) ?? '';
     if (builds.size < BUILDS_MAX || builds.has(name)) builds.set(name, seen.slice(0, 128));
     return seen.slice(0, 128);
   }
 
+  function flush(): void {
+    recorder.flush();
+    const due = deps.clock.now() - noiseAt >= options.noiseMs;
+    if (due && (learning || unkept.size > 0)) void handOnNoise(NOISE_MS_MAX);
+  }
+
+  async function handOnNoise(withinMs: number): Promise<void> {
+    learning = false;
+    noiseAt = deps.clock.now();
+    const news = await comparer.noise(withinMs);
+    if (news !== null) {
+      noiseDropped = news.models + news.contents;
+      for (const row of news.rows) unkept.set(JSON.stringify([row.group, row.build, row.rules]), row);
+    }
+    if (unkept.size === 0) return;
+    const noise = { plane: deps.plane, rows: [...unkept.values()] };
+    try {
+      deps.store.flush({ ...nothingAt(deps.clock.wall()), noise });
+      unkept.clear();
+    } catch (error) {
+      deps.log.warn('shadow.noise-not-kept', {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
   return {
-    busy(group) {
+    busy(group, route, method) {
       if (timer === undefined) return 'draining';
-      return deps.overloaded() ? 'overload' : queue.busy(group, deps.clock.now());
+      return (
+        writes.refusal(group, route, method, today) ??
+        (deps.overloaded() ? 'overload' : queue.busy(group, deps.clock.now()))
+      );
     },
     offer(job) {
       if (timer === undefined) return 'draining';
       if (deps.overloaded()) return 'overload';
-      const refused = queue.offer(job, deps.clock.now());
+      const { group, route, request } = job;
+      const refused =
+        writes.refusal(group, route, request.method, today) ?? queue.offer(job, deps.clock.now());
       if (refused !== null) return refused;
       recorder.taken(job.group.name);
       pump();
@@ -248,9 +442,11 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
         causesDropped,
         countsDropped,
         failedFlushes,
+        baseline: baselines.counts(),
+        noiseDropped,
       };
     },
-    flush: recorder.flush,
+    flush,
     async idle() {
       while (pumping || running > 0 || queue.waiting() > 0) {
         await new Promise<void>((wake) => {
@@ -263,7 +459,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       if (timer !== undefined) return;
       replayer.start();
       comparer.start();
-      timer = setInterval(recorder.flush, options.flushMs);
+      timer = setInterval(flush, options.flushMs);
       timer.unref();
     },
     async stop() {
@@ -271,6 +467,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
       timer = undefined;
       for (const { job } of queue.drain()) settle(job, null, skip('draining'));
       replayer.stop();
+      if (learning) await handOnNoise(LAST_NOISE_MS_MAX);
       await comparer.stop();
       if (running > 0) await new Promise<void>((wake) => idlers.push(wake));
       recorder.flush();
@@ -278,8 +475,35 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   };
 }
 
+/** One call and when it began and ended, wall time. */
+interface Called {
+  readonly replayed: Replayed;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+interface CalledTwice {
+  readonly copy: Called;
+  readonly second: Called;
+}
+
+function isSame(legacy: Captured, reply: ServiceReply): boolean {
+  return reply.kind === 'answer' && !reply.oversize && areIdentical(legacy, reply.answer);
+}
+
+/** A batch in which nothing was compared. */
+function nothingAt(at: number): ComparisonBatch {
+  return { at, counts: [], causes: [], forgotten: [], evidence: [], selfTests: [] };
+}
+
 function skip(reason: SkipReason): Judged {
   return { outcome: 'skipped', reason };
+}
+
+/** Null: this side gave none. */
+function answerOf(side: Side, job: ShadowJob, replayed: Replayed | null): Captured | null {
+  if (job.primary === side) return job.answer;
+  return replayed?.kind === 'answer' ? replayed.answer : null;
 }
 
 function otherThan(primary: Side): Side {
@@ -323,15 +547,30 @@ function orient(
     return { legacy: asCompared(replayed.answer, job), service };
   }
   if (primary.truncated) return 'legacy-truncated';
-  if (replayed.kind === 'timeout') {
-    const code = replayed.connecting ? 'CONNECT_TIMEOUT' : 'TIMEOUT';
-    return { legacy: primary, service: { kind: 'failed', failure: 'timeout', code } };
+  const service = replyOf(replayed, job);
+  return service === null ? 'connection-reused' : { legacy: primary, service };
+}
+
+/** What came back, as it is compared; null: nothing that could be held against whoever was asked. */
+function replyOf(replayed: Replayed, job: ShadowJob): ServiceReply | null {
+  switch (replayed.kind) {
+    case 'answer':
+      return { kind: 'answer', answer: asCompared(replayed.answer, job), oversize: replayed.oversize };
+    case 'timeout':
+      return {
+        kind: 'failed',
+        failure: 'timeout',
+        code: replayed.connecting ? 'CONNECT_TIMEOUT' : 'TIMEOUT',
+      };
+    case 'transport':
+      return { kind: 'failed', failure: 'transport', code: replayed.code };
+    case 'connection-reused':
+    case 'aborted':
+    case 'memory':
+      return null;
+    default:
+      return assertNever(replayed);
   }
-  if (replayed.kind === 'transport') {
-    return { legacy: primary, service: { kind: 'failed', failure: 'transport', code: replayed.code } };
-  }
-  const { answer, oversize } = replayed;
-  return { legacy: primary, service: { kind: 'answer', answer: asCompared(answer, job), oversize } };
 }
 
 /** Without what only says which build answered. */

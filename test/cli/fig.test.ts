@@ -149,12 +149,51 @@ describe('with a server', () => {
     expect(await run('kill', 'orders')).toMatchObject({ exit: 0, stdout: expect.stringContaining('killed') });
   });
 
+  test('a cause is found, looked at, marked and deleted, in words and in JSON', {
+    timeout: 60_000,
+  }, async () => {
+    const { json, run, traffic } = await server();
+    await run('shadow', 'orders', 'on');
+    let causes: readonly { readonly id: string }[] = [];
+    // A busy machine takes no copies: then it is asked again.
+    for (let n = 1; causes.length === 0; n += 1) {
+      await fetch(`${traffic}/orders/${n}`, { headers: { 'X-User': 'u1' } }).then((answer) => answer.text());
+      ({ causes } = (await json('diffs', 'orders')).said.data);
+    }
+    const [{ id = '' } = {}] = causes;
+    expect((await run('diffs', 'orders')).stdout).toMatch(new RegExp(`${id}  new +medium`));
+    const shown = await run('diffs', 'orders', id);
+    expect(shown.stdout).toContain('PATH   KIND   LEGACY');
+    expect(shown.stdout).toMatch(/curl -sS -i -H .* "?'?http:\/\/127\.0\.0\.1:\d+\/orders\/\d/);
+    expect((await json('diffs', 'orders', id)).said).toMatchObject({ schema: 'fig.diff/1', data: { id } });
+    expect(await run('diffs', 'orders', id, '--mark', 'bug')).toMatchObject({ exit: 2, stdout: '' });
+    expect(await run('diffs', 'orders', '--mark', 'bug', '-m', 'x')).toMatchObject({ exit: 2, stdout: '' });
+    const marked = await run('diffs', 'orders', id, '--mark', 'bug', '-m', 'says who it is');
+    expect(marked).toMatchObject({ exit: 0, stdout: expect.stringContaining('marked bug by ana') });
+    expect((await run('diffs', 'orders')).stdout).toMatch(new RegExp(`${id}  bug +medium`));
+    expect((await run('history')).stdout).toContain(`cause ${id} marked bug`);
+    expect((await run('evidence', 'orders')).stdout).toMatch(/because +GET .orders.:id, .* requests differ/);
+    expect((await json('evidence', 'orders')).said).toMatchObject({
+      schema: 'fig.evidence/1',
+      data: { standings: [{ verdict: 'Fail', build: '', rules: expect.any(String) }] },
+    });
+    expect((await run('selftest', 'orders')).stdout).toContain('no fault was tried yet');
+    expect((await json('selftest', 'orders')).said).toMatchObject({ schema: 'fig.selftest/1' });
+    expect(await json('diffs', 'purge', 'orders', '-m', 'done')).toMatchObject({
+      said: { schema: 'fig.purge/1', data: { causes: 1 } },
+    });
+    expect((await run('diffs', 'orders')).stdout).toContain('no differences');
+  });
+
   test('an unknown group ends with 2, whatever is asked of it', async () => {
     const { run } = await server();
     for (const args of [
       ['status', 'ordres'],
       ['shift', 'ordres', '1%'],
       ['diffs', 'ordres'],
+      ['diffs', 'purge', 'ordres'],
+      ['evidence', 'ordres'],
+      ['selftest', 'ordres'],
       ['rollback', 'ordres'],
     ]) {
       const { exit, stdout, stderr } = await run(...args);

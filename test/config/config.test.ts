@@ -6,6 +6,7 @@ import { PROXY_DEFAULTS } from '../../router/proxy/options.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
 const TODAY = '2026-01-01';
+const WRITES = { mode: 'shadow-database', owner: 'team', reason: 'pure', expires: '2026-02-01' };
 const ORDERS = { service: 'orders', routes: ['GET /orders'] };
 const GOOD = {
   legacy: 'http://127.0.0.1:3000',
@@ -81,6 +82,54 @@ describe('a fault is told with its path and a hint', () => {
       'an unknown key of the shadow limits',
       { groups: { orders: { ...ORDERS, shadow: { perSecondMx: 1 } } } },
       { path: 'groups.orders.shadow.perSecondMx', hint: 'did you mean "perSecondMax"?' },
+    ],
+    [
+      'a POST that is said to be idempotent',
+      {
+        groups: {
+          orders: { ...ORDERS, routes: [{ match: 'POST /a', writes: { ...WRITES, mode: 'idempotent' } }] },
+        },
+      },
+      { path: 'groups.orders.routes[0].writes', text: 'POST is not idempotent' },
+    ],
+    [
+      'writes to shadow instances that are not there',
+      { groups: { orders: { ...ORDERS, routes: [{ match: 'POST /a', writes: WRITES }] } } },
+      { path: 'groups.orders.routes[0].writes', text: 'the service has no shadow instances' },
+    ],
+    [
+      'writes that somebody answers for too long',
+      {
+        groups: {
+          orders: {
+            ...ORDERS,
+            routes: [{ match: 'POST /a', writes: { ...WRITES, mode: 'dry-run', expires: '2030-01-01' } }],
+          },
+        },
+      },
+      { path: 'groups.orders.routes[0].writes', text: 'expires more than 90 days from today' },
+    ],
+    [
+      'writes without an owner',
+      {
+        groups: {
+          orders: {
+            ...ORDERS,
+            routes: [{ match: 'POST /a', writes: { ...WRITES, mode: 'dry-run', owner: '' } }],
+          },
+        },
+      },
+      { path: 'groups.orders.routes[0].writes.owner' },
+    ],
+    [
+      'shadow instances that answer for real, however they are spelt',
+      { services: { orders: { url: 'http://127.0.0.1:4001', shadow: 'http://localhost:4001/' } } },
+      { path: 'services.orders.shadow', text: 'the address of orders' },
+    ],
+    [
+      'shadow instances that are legacy',
+      { services: { orders: { url: 'http://127.0.0.1:4001', shadow: 'http://127.0.0.1:3000' } } },
+      { path: 'services.orders.shadow', text: 'the address of legacy' },
     ],
     [
       'an origin with a path',

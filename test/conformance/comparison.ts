@@ -7,7 +7,8 @@ import { fieldValue } from '../../router/core/compare/headers.ts';
 import { checkRules, compileRules } from '../../router/core/compare/rules.ts';
 import { pointerOf } from '../../router/core/compare/trail.ts';
 import type { Captured, CompareRule } from '../../router/core/types.ts';
-import { createInflate } from '../../router/shadow/decode.ts';
+import { createReaders } from '../../router/shadow/decode.ts';
+import { selectorFaults } from '../../router/shadow/selectors.ts';
 import type { CaseResult } from './cases.ts';
 
 interface Answer {
@@ -48,7 +49,8 @@ function isCase(value: unknown): value is ComparisonCase {
 
 function failureOf(each: ComparisonCase): CaseResult['failure'] {
   const expected = JSON.stringify(each.expected);
-  const [fault] = checkRules(each.rules ?? [], null);
+  const rules = each.rules ?? [];
+  const [fault] = [...checkRules(rules, null), ...selectorFaults(rules)];
   if (fault !== undefined) return { expected, got: `${fault.path}: ${fault.text}` };
   const comparison = comparisonOf(each);
   if (comparison.outcome === 'skipped') return { expected, got: `skipped ${comparison.reason}` };
@@ -65,7 +67,7 @@ function comparisonOf(each: ComparisonCase): Comparison {
   return compare(legacy, service, {
     request,
     rules,
-    inflate: createInflate(DECODED_BYTES_MAX),
+    ...createReaders(DECODED_BYTES_MAX),
     internalHosts: [],
     stepsMax: STEPS_MAX,
   });
@@ -90,7 +92,8 @@ function agrees(
   const loose = !isJson(each.primary) || !isJson(each.candidate);
   const text = ({ path, kind }: { readonly path: string; readonly kind: string }) =>
     `${loose && /^\/body(?:\/|$)/.test(path) ? '/body' : path} ${kind}`;
-  return JSON.stringify(differences.map(text).sort()) === JSON.stringify(got.map(text).sort());
+  const set = (list: typeof differences) => JSON.stringify([...new Set(list.map(text))].sort());
+  return set(differences) === set(got);
 }
 
 function isJson(answer: Answer): boolean {

@@ -1,11 +1,15 @@
 import request from 'supertest';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createReaderCatalog } from '../../flags/reader-catalog.ts';
 import { type AdminDeps, createAdminApi } from '../../router/control/admin-api.ts';
+import { createCauses } from '../../router/control/causes.ts';
 import { explain } from '../../router/control/explain.ts';
 import { createFlags } from '../../router/control/flags.ts';
 import { groupStatus } from '../../router/control/status.ts';
 import { MOUNT_DEFAULTS } from '../../router/mount/options.ts';
+import { createComparisonStore } from '../../router/store/comparisons.ts';
+import { MIGRATIONS } from '../../router/store/migrations.ts';
+import { openDatabase } from '../../router/store/open.ts';
 import { type ControlPlane, controlPlane, quiet, shadowOn, shiftTo } from '../helpers/control.ts';
 import { keyOf } from '../helpers/neighbours.ts';
 import { rulesOf } from '../helpers/rules.ts';
@@ -37,6 +41,8 @@ function depsOf(plane: ControlPlane): AdminDeps {
     traffic,
     comparisons: () => NOTHING,
     findings: rules.findings,
+    noise: () => null,
+    causes: () => [],
     trouble: converge.trouble,
   };
   return {
@@ -62,8 +68,18 @@ function depsOf(plane: ControlPlane): AdminDeps {
         policy: { ...MOUNT_DEFAULTS, peerTrusted: false, defaultHost: 'shop.test', hosts: [], strict: false },
         folding: { caseFold: false, trailingDots: false },
       }),
-    causes: (group) => (group === 'orders' ? { group, causes: [] } : null),
-    cause: () => null,
+    causes: createCauses({
+      store: createComparisonStore(database()),
+      ledger,
+      groups: () => ['orders'],
+      origins: () => ({ legacy: 'http://127.0.0.1:1', service: 'http://127.0.0.1:2' }),
+      flush: () => undefined,
+      noise: () => null,
+      findings: () => [],
+      log: quiet,
+    }),
+    evidence: () => null,
+    selfTest: () => null,
     flags: createFlags({
       source: 'embedded',
       server: 'embedded',
@@ -452,3 +468,9 @@ describe('what is answered', () => {
     await get('/api/v1/groups/constructor').expect(404);
   });
 });
+
+function database() {
+  const db = openDatabase(':memory:', MIGRATIONS);
+  onTestFinished(() => void db.close());
+  return db;
+}

@@ -4,6 +4,7 @@ import type { AddResult } from '../../router/control/rules.ts';
 import type { CauseEntry } from '../../router/core/ports.ts';
 import { ruleText } from '../../router/core/rules/scope.ts';
 import { ADDED_MAX } from '../../router/core/rules/stored.ts';
+import { EMPTY_BATCH } from '../helpers/batches.ts';
 import { ANA, controlPlane } from '../helpers/control.ts';
 import { type RulesWorld, rulesOf } from '../helpers/rules.ts';
 
@@ -38,6 +39,7 @@ function compare({ store }: RulesWorld, entry: Partial<CauseEntry> = {}, pairs =
     codes: null,
   } as const;
   store.flush({
+    ...EMPTY_BATCH,
     at: 10,
     counts: [
       { ...key, outcome: 'same', reason: null, count: pairs - 20 },
@@ -45,14 +47,18 @@ function compare({ store }: RulesWorld, entry: Partial<CauseEntry> = {}, pairs =
     ],
     causes: [
       {
-        ...key,
+        group: key.group,
         id: CAUSE,
         severity: 'medium',
         entries: [{ ...whole, ...entry }],
         count: 20,
+        error: 0,
         firstAt: 10,
         lastAt: 10,
+        places: [{ ...key, count: 20, lastAt: 10 }],
+        shapes: [],
         examples: [],
+        smallest: null,
       },
     ],
   });
@@ -171,7 +177,7 @@ test('a rule that also covers what answers have and never differed is refused, a
     route: ROUTE,
     template,
   }));
-  it.store.flush({ at: 10, counts: [], causes: [], leaves });
+  it.store.flush({ ...EMPTY_BATCH, at: 10, leaves });
   const result = await it.add({ rules: [{ ...RULE, path: '/body/**/rid', action: 'uuid' }] });
   expect(result).toEqual({
     kind: 'refused',
@@ -191,7 +197,11 @@ test('right after a rule was added the next one is judged by what was compared b
   await it.add({});
   // The first pair by the new rules: evidence has begun anew.
   const key = { group: 'orders', route: ROUTE, shadowed: 'service', build: 'b1', rules: 'new' } as const;
-  it.store.flush({ at: 20, counts: [{ ...key, outcome: 'ignored', reason: null, count: 1 }], causes: [] });
+  it.store.flush({
+    ...EMPTY_BATCH,
+    at: 20,
+    counts: [{ ...key, outcome: 'ignored', reason: null, count: 1 }],
+  });
   const again = await it.add({ rules: [{ ...RULE, path: '/body/price' }] });
   expect(codes(again)).toEqual(['NEVER_DRIFTED']);
 });
@@ -293,7 +303,7 @@ test('a rule that has ended is said, and 14 days before; without hits for 30 day
   it.clock.advance(31 * DAY_MS);
   expect(said()).toEqual(['NO_HITS']);
   const hit = { group: 'orders', rule: ruleText({ ...RULE, expires: '' }), count: 1, places: [] };
-  it.store.flush({ at: it.clock.wall(), counts: [], causes: [], hits: [hit] });
+  it.store.flush({ ...EMPTY_BATCH, at: it.clock.wall(), hits: [hit] });
   it.clock.advance(FRESH_MS);
   expect(said()).toEqual([]);
   it.clock.advance(15 * DAY_MS);

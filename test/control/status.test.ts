@@ -19,6 +19,8 @@ function statusOf(plane: ControlPlane, comparisons: Comparisons = NOTHING) {
     reader: flags.reader,
     comparisons: () => comparisons,
     findings: () => [],
+    noise: () => null,
+    causes: () => [],
     trouble: converge.trouble,
   });
 }

@@ -2,9 +2,20 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createMemoryFlags } from '../../flags/memory.ts';
-import { type ChooseDeps, choose } from '../../router/core/choose.ts';
-import type { Admitted, Answer, FlagIntent, Stage, Stop } from '../../router/core/types.ts';
-import { snapshotOf, type TestGroup } from '../helpers/current.ts';
+import { type ChooseDeps, choose, copyTarget } from '../../router/core/choose.ts';
+import { PLAIN_SHADOW } from '../../router/core/snapshot.ts';
+import type {
+  Admitted,
+  Answer,
+  FlagIntent,
+  Group,
+  Route,
+  Snapshot,
+  Stage,
+  Stop,
+  WritePlan,
+} from '../../router/core/types.ts';
+import { snapshotOf, type TestGroup, targetAt } from '../helpers/current.ts';
 
 const LEGACY = 'http://127.0.0.1:1';
 const ON: FlagIntent = { serve: 'on', shadow: 'on', cause: 'flag' };
@@ -213,4 +224,105 @@ test('all routes of a group give a unit the same side, whatever the share', () =
       expect(new Set(asked).size).toBe(1);
     }
   }
+});
+
+describe('the sample', () => {
+  const BY_REQUEST = { ...PLAIN_SHADOW, sampleBy: 'request' } as const;
+
+  test('by unit, a request without one is skipped', () => {
+    const noUnit: FlagIntent = { serve: 'unknown', shadow: 'unknown', cause: 'no-unit' };
+    expect(chosen({}, requestOf({ user: '' }), noUnit).shadow).toBe('no-unit');
+  });
+
+  test('by request, the shadow flag is asked with the key of the request and no unit is needed', () => {
+    const asked: (string | null)[] = [];
+    const snapshot = snapshotWith({ stage: 'shadow', shadowPolicy: BY_REQUEST });
+    const read: ChooseDeps['flags']['read'] = (_group, { unit }) => {
+      asked.push(unit);
+      return { serve: 'off', shadow: unit === keyOf('r1') ? 'on' : 'off', cause: 'flag' };
+    };
+    const choice = choose(snapshot, requestOf({ user: '' }), 'r1', { flags: { read }, keyOf });
+    expect(choice.shadow).toBe('copy');
+    expect(asked).toEqual([null, keyOf('r1')]);
+  });
+
+  test('thinned, it holds that share of units, each of them wholly', () => {
+    const thinned = { shadowPolicy: { ...PLAIN_SHADOW, thin: 0.05 } };
+    const of = (user: string) => chosen(thinned, requestOf({ user })).shadow;
+    const users = Array.from({ length: 4_000 }, (_, i) => `u${i}`);
+    const copied = users.filter((user) => of(user) === 'copy');
+    expect(copied.length / users.length).toBeGreaterThan(0.04);
+    expect(copied.length / users.length).toBeLessThan(0.06);
+    expect(copied.every((user) => of(user) === 'copy')).toBe(true);
+    expect(of(users.find((user) => !copied.includes(user)) ?? '')).toBe('flag-off');
+  });
+
+  test('thinned, it is no part of who is served by the service', () => {
+    const users = Array.from({ length: 2_000 }, (_, i) => `u${i}`);
+    const thinned = { shadowPolicy: { ...PLAIN_SHADOW, thin: 0.1 } };
+    const low = users
+      .map((user) => chosen(thinned, requestOf({ user })))
+      .filter(({ shadow, position }) => shadow === 'copy' && (position ?? 100) < 50);
+    expect(low.length).toBeGreaterThan(60);
+    expect(low.length).toBeLessThan(140);
+  });
+});
+
+function groupOf(snapshot: Snapshot): Group {
+  const group = snapshot.groups.get('orders');
+  if (group === undefined) throw new Error('no group');
+  return group;
+}
+
+describe('writes', () => {
+  const plan = (mode: WritePlan['mode']): WritePlan => ({
+    mode,
+    owner: 'team',
+    reason: 'pure',
+    ticket: null,
+    expires: '2099-12-31',
+  });
+  const group = groupOf(snapshotWith({}));
+  const routeOf = (writes: WritePlan | null, effects = false): Route => ({
+    label: 'POST /orders/:id',
+    method: 'POST',
+    segments: [],
+    effects,
+    writes,
+    group: 'orders',
+  });
+
+  test.each<[string, WritePlan | null, string | undefined]>([
+    ['without a plan go nowhere', null, undefined],
+    ['of a dry run go to the service', plan('dry-run'), 'http://127.0.0.1:2'],
+    ['for a shadow database go nowhere while there is none', plan('shadow-database'), undefined],
+  ])('%s', (_what, writes, origin) => {
+    expect(copyTarget(group, routeOf(writes), 'POST')?.origin).toBe(origin);
+  });
+
+  test('for a shadow database never reach the instances that answer for real', () => {
+    const shadowService = targetAt('orders (shadow)', 'http://127.0.0.1:3');
+    const route = routeOf(plan('shadow-database'));
+    expect(copyTarget({ ...group, shadowService }, route, 'POST')).toBe(shadowService);
+    expect(copyTarget({ ...group, shadowService }, route, 'GET')).toBe(group.service);
+  });
+
+  test('a read that acts goes where a write would go', () => {
+    expect(copyTarget(group, routeOf(null, true), 'GET')).toBeNull();
+    expect(copyTarget(group, routeOf(plan('dry-run'), true), 'GET')).toBe(group.service);
+  });
+
+  test.each<[Stage, Answer, string]>([
+    ['shadow', 'off', 'copy'],
+    ['canary', 'off', 'copy'],
+    ['canary', 'on', 'unsafe-method'],
+    ['live', 'on', 'unsafe-method'],
+  ])(
+    'with a plan, in %s with serve %s: %s, for none of the service goes to legacy',
+    (stage, serve, shadow) => {
+      const snapshot = snapshotWith({ stage, writes: { 'POST /orders/:id': plan('dry-run') } });
+      const intent: FlagIntent = { serve, shadow: 'on', cause: 'flag' };
+      expect(choose(snapshot, requestOf({ method: 'POST' }), 'r1', depsOf(intent)).shadow).toBe(shadow);
+    },
+  );
 });

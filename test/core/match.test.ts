@@ -7,7 +7,7 @@ function route(label: string): Route {
   const [method = '', pattern = ''] = label.split(' ');
   const segments = parsePattern(pattern);
   if (segments === null) throw new Error(`${pattern} is no pattern`);
-  return { label, method, segments, effects: false, group: 'g' };
+  return { label, method, segments, effects: false, writes: null, group: 'g' };
 }
 
 const TABLE = buildTable(

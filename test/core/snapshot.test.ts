@@ -34,6 +34,7 @@ function groupOf(recorded: Partial<GroupState>, stop: Stop | null = null) {
     written: { serve: unwritten, shadow: unwritten },
     restoring: { serve: false, shadow: false },
     foreign: { serve: null, shadow: null },
+    marks: new Map(),
     last: { seq: 4, at: '', by: '', type: '', reason: null },
     ...recorded,
   };

@@ -57,7 +57,8 @@ test.each(FAULTS)(
     for (let i = 0; i < 20; i += 1) during.push(seen(await world.get('/api/v1/products/12')));
     await service.request(1);
     expect(during).toEqual(during.map(() => before));
-    expect(old.requests).toHaveLength(21);
+    // Copies of its own requests are not what a client asked for.
+    expect(old.requests.filter((request) => !request.endsWith('(shadow)'))).toHaveLength(21);
   },
 );
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { AdminFlag, AdminStrategy } from '../../flags/admin-client.ts';
-import { departures } from '../../flags/departures.ts';
+import type { AdminFlag, AdminStrategy } from '../../flags/admin/admin-client.ts';
+import { departures } from '../../flags/admin/departures.ts';
 
 const OURS: AdminStrategy = {
   id: '1',

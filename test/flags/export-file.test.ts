@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { definitionsOf, parseExportFile, TransferError } from '../../flags/export-file.ts';
+import { definitionsOf, parseExportFile, TransferError } from '../../flags/move/export-file.ts';
 import { exportedFlags } from './exported.ts';
 
 type Exported = ReturnType<typeof exportedFlags>['environments'][string];

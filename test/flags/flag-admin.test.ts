@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createFlagAdmin } from '../../flags/flag-admin.ts';
+import { createFlagAdmin } from '../../flags/admin/flag-admin.ts';
 import type { FlagReply } from '../../router/core/flags.ts';
 import { between, type Scripted } from './between.ts';
 import { call, startServer, TOKENS, writerFor } from './world.ts';
@@ -346,6 +346,21 @@ describe('an export', () => {
     );
     expect(value(await admin.export())).toEqual({ production: body, development: body });
     expect(requests.filter((line) => line.endsWith('export'))).toHaveLength(2);
+  });
+
+  test('carries the constraints of the segments that it names', async () => {
+    const constraints = [{ contextName: 'tenant', operator: 'IN', values: ['acme'] }];
+    const segments = [{ id: 7, name: 'beta', description: 'first', constraints, usedInFeatures: 1 }];
+    const { admin } = await world((_method, path) => {
+      if (path === 'features-batch/export')
+        return { status: 200, body: { ...body, segments: [{ id: 7, name: 'beta' }] } };
+      return path === 'segments' ? { status: 200, body: { segments } } : null;
+    });
+    const { production } = value(await admin.export());
+    expect(production).toEqual({
+      ...body,
+      segments: [{ id: 7, name: 'beta', description: 'first', constraints }],
+    });
   });
 
   test('of a server without the call says so', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { eventOf } from '../../flags/flag-events.ts';
+import { eventOf } from '../../flags/admin/flag-events.ts';
 
 const AT = '2026-11-22T11:20:39.269Z';
 const strategy = {

@@ -153,8 +153,8 @@ const MASKS: readonly RegExp[] = [
 const KINDS: ReadonlySet<string> = new Set(['revisionId', 'imageUrl', 'label', 'summary']);
 /** Figures of a project, counted in the background. */
 const STATISTIC = /Window$/;
-/** Unleash computes this in the background, so that an answer may or may not have it already. */
-const LATE: ReadonlySet<string> = new Set(['lifecycle']);
+/** Unleash writes these in the background, so that an answer may or may not have them already. */
+const LATE: ReadonlySet<string> = new Set(['lifecycle', 'seenAt']);
 /** What is compared of an event. `id` and `createdAt` are every server's own; `label` and `summary` are for a UI. */
 const EVENT_KEYS = [
   'type',
@@ -201,7 +201,8 @@ function comparer(ids: Ids, exception: Exception) {
       const theirs = recorded[key];
       const ours = actual[key];
       if (ours === undefined && theirs !== undefined && exception.partial === true) continue;
-      const optional = LATE.has(key) || exception.optional?.includes(key) === true;
+      if (LATE.has(key)) continue;
+      const optional = exception.optional?.includes(key) === true;
       if (optional && (ours === undefined || theirs === undefined)) continue;
       const kindOnly = KINDS.has(key) || STATISTIC.test(key) || (key === 'id' && isEvent(recorded));
       if (kindOnly && typeof theirs === typeof ours) continue;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseExportFile } from '../../flags/export-file.ts';
-import { partsOf } from '../../flags/import-parts.ts';
+import { parseExportFile } from '../../flags/move/export-file.ts';
+import { partsOf } from '../../flags/move/import-parts.ts';
 import { exportedFlags } from './exported.ts';
 
 /** Unleash's own limit. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { definitionsOf, parseExportFile } from '../../flags/export-file.ts';
-import { verifyFlags } from '../../flags/verify.ts';
+import { definitionsOf, parseExportFile } from '../../flags/move/export-file.ts';
+import { verifyFlags } from '../../flags/move/verify.ts';
 import { exportedFlags } from './exported.ts';
 
 const SAMPLES = 2_000;

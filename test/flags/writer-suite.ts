@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { FlagServerError } from '../../flags/admin-http.ts';
+import { FlagServerError } from '../../flags/admin/admin-http.ts';
 import { createWriter } from '../../flags/writer.ts';
 import type { FlagWriter } from '../../router/core/ports.ts';
 import { call, recordingLog } from './world.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FlagServerError } from '../../flags/admin-http.ts';
+import { FlagServerError } from '../../flags/admin/admin-http.ts';
 import { createMemoryFlags } from '../../flags/memory.ts';
 import { createWriter, GROUPS_MAX } from '../../flags/writer.ts';
 import type { FlagReader, FlagWriter } from '../../router/core/ports.ts';

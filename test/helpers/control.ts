@@ -9,7 +9,13 @@ import { createTraffic, type Traffic } from '../../router/control/traffic.ts';
 import { parsePattern } from '../../router/core/match.ts';
 import type { Applied, FlagReader, FlagWriter, Ledger, Log } from '../../router/core/ports.ts';
 import type { Command } from '../../router/core/rollout.ts';
-import { AS_EVERYWHERE, type GroupPlan, type RoutingPlan } from '../../router/core/snapshot.ts';
+import {
+  AS_EVERYWHERE,
+  COMPARED_AS_EVERYWHERE,
+  type GroupPlan,
+  PLAIN_SHADOW,
+  type RoutingPlan,
+} from '../../router/core/snapshot.ts';
 import { createTally } from '../../router/core/tally.ts';
 import type { Observation } from '../../router/core/types.ts';
 import { openLedger } from '../../router/store/ledger.ts';
@@ -135,6 +141,7 @@ function planOf(name: string): GroupPlan {
     method,
     segments: parsePattern(`/${name}/:id`) ?? [],
     effects: false,
+    writes: null,
     group: name,
   });
   return {
@@ -143,7 +150,10 @@ function planOf(name: string): GroupPlan {
     unit: [{ header: 'x-user' }],
     routes: [route('GET'), route('POST')],
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
+    shadowPolicy: PLAIN_SHADOW,
+    shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
   };
 }

@@ -1,7 +1,12 @@
 import { buildTable, parsePattern } from '../../router/core/match.ts';
 import type { Current } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
-import type { Group, Route, Snapshot, Target } from '../../router/core/types.ts';
+import {
+  AS_EVERYWHERE,
+  COMPARED_AS_EVERYWHERE,
+  PLAIN_SHADOW,
+  PLAIN_TARGET,
+} from '../../router/core/snapshot.ts';
+import type { Group, Route, Snapshot, Target, WritePlan } from '../../router/core/types.ts';
 
 export type TestGroup = Partial<Omit<Group, 'routes' | 'service'>> & {
   readonly name: string;
@@ -9,6 +14,8 @@ export type TestGroup = Partial<Omit<Group, 'routes' | 'service'>> & {
   readonly service: string;
   /** `GET /a/:id`; prefix `!` marks a safe method with effects. */
   readonly routes: readonly string[];
+  /** By route. */
+  readonly writes?: Readonly<Record<string, WritePlan>>;
   readonly rewriteLocation?: Target['rewriteLocation'];
 };
 
@@ -47,7 +54,7 @@ export function currentOf(first: Snapshot): Current & { set(next: Snapshot): voi
   };
 }
 
-function groupOf({ service, routes, rewriteLocation, ...given }: TestGroup): Group {
+function groupOf({ service, routes, rewriteLocation, writes = {}, ...given }: TestGroup): Group {
   return {
     groupId: given.name,
     rev: 1,
@@ -57,11 +64,14 @@ function groupOf({ service, routes, rewriteLocation, ...given }: TestGroup): Gro
     stopped: null,
     unit: [],
     shadowLimits: { perSecondMax: 50, inFlightMax: 8, bodyBytesMax: 65_536, timeoutMs: 2_000 },
+    shadowPolicy: PLAIN_SHADOW,
+    shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
     ...given,
     service: targetAt(given.name, service, rewriteLocation),
-    routes: routes.map((text) => routeOf(text, given.name)),
+    routes: routes.map((text) => ({ ...routeOf(text, given.name), writes: writes[text] ?? null })),
   };
 }
 
@@ -71,5 +81,5 @@ function routeOf(text: string, group: string): Route {
   const [method = '', pattern = ''] = label.split(' ');
   const segments = parsePattern(pattern);
   if (segments === null) throw new RangeError(`not a route: ${text}`);
-  return { label, method, segments, effects, group };
+  return { label, method, segments, effects, writes: null, group };
 }

@@ -141,12 +141,18 @@ export async function startUnleash(options: UnleashOptions): Promise<RealUnleash
   });
   const kill = () => void child.kill('SIGKILL');
   process.once('exit', kill);
+  let closing = false;
   const close = async () => {
+    closing = true;
     await end(child);
     process.off('exit', kill);
   };
   try {
-    await healthy(child, url);
+    const said = await healthy(child, url);
+    // Every test of the folder would fail with a refused connection, and nothing would say why.
+    child.once('exit', (code, signal) => {
+      if (!closing) console.error(`unleash-server ended by itself (${code ?? signal}): ${said()}`);
+    });
   } catch (error) {
     await close();
     throw error;
@@ -155,7 +161,8 @@ export async function startUnleash(options: UnleashOptions): Promise<RealUnleash
   return { access: { url, adminToken, clientTokens, username, password }, pid: child.pid ?? 0, close };
 }
 
-async function healthy(child: ChildProcess, url: string): Promise<void> {
+/** Resolves with what it said last on stderr, at any later time. */
+async function healthy(child: ChildProcess, url: string): Promise<() => string> {
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-STDERR_CHARS_MAX);
@@ -170,7 +177,7 @@ async function healthy(child: ChildProcess, url: string): Promise<void> {
       throw new Error(`unleash-server ended at its start: ${said || String(failed)}`);
     const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(1_000) }).catch(() => null);
     await answer?.body?.cancel();
-    if (answer?.ok === true) return;
+    if (answer?.ok === true) return () => said;
     await setTimeout(50);
   }
   throw new Error(`unleash-server was not healthy within ${START_MS_MAX} ms: ${said}`);

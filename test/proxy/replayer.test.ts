@@ -4,9 +4,10 @@ import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Replayed, Replayer } from '../../router/core/ports.ts';
+import { PLAIN_SHADOW } from '../../router/core/snapshot.ts';
 import type { ShadowJob } from '../../router/core/types.ts';
 import { createReplayer } from '../../router/proxy/replayer.ts';
-import { group, IMPATIENT, job, LIMITS, REAL_CLOCK, SILENT, target } from '../shadow/jobs.ts';
+import { group, IMPATIENT, job, REAL_CLOCK, SILENT, target } from '../shadow/jobs.ts';
 import { jsonAnswer, rawUpstream } from '../shadow/upstream.ts';
 
 function replayer(): Replayer {
@@ -63,6 +64,43 @@ test('the copy carries the mark and the same target, Host and credentials, witho
     'X-Two: 2',
     'Fig-Shadow: 1',
   ]);
+});
+
+test('a copy goes without the fields that are dropped, and may keep its validators', async () => {
+  const upstream = await rawUpstream((socket) => socket.write(jsonAnswer('{}')));
+  const fields = ['Host', 'x', 'authorization', 'Bearer x', 'If-None-Match', '"1"', 'Cookie', 'a=1'];
+  const shadowPolicy = {
+    ...PLAIN_SHADOW,
+    conditional: 'as-is',
+    dropHeaders: ['authorization', 'cookie'],
+  } as const;
+  const request = { method: 'GET', target: '/', fields, body: new Uint8Array() };
+  await send(job(upstream.origin, { request, group: group({ shadowPolicy }) }));
+  expect(upstream.heads[0]?.split('\r\n').slice(1)).toEqual([
+    'Host: x',
+    'If-None-Match: "1"',
+    'Fig-Shadow: 1',
+  ]);
+});
+
+test('a copy is no part of the trace of its request', async () => {
+  const upstream = await rawUpstream((socket) => socket.write(jsonAnswer('{}')));
+  const trace = [
+    'traceparent',
+    '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    'tracestate',
+    'a=1',
+  ];
+  const request = { method: 'GET', target: '/', fields: ['Host', 'x', ...trace], body: new Uint8Array() };
+  await send(job(upstream.origin, { request }));
+  expect(upstream.heads[0]).not.toMatch(/trace/i);
+});
+
+test('with host target a copy names the side it goes to', async () => {
+  const upstream = await rawUpstream((socket) => socket.write(jsonAnswer('{}')));
+  const shadowPolicy = { ...PLAIN_SHADOW, host: 'target' } as const;
+  await send(job(upstream.origin, { group: group({ shadowPolicy }) }));
+  expect(upstream.heads[0]).toContain(`Host: ${new URL(upstream.origin).host}`);
 });
 
 test('a copied body is sent with its own length', async () => {
@@ -152,7 +190,7 @@ test('F7 an endless body is read up to the limit and no further', async () => {
     more();
   });
   const each = job(upstream.origin, {
-    group: group({ shadowLimits: { ...LIMITS, bodyBytesMax: 1000, timeoutMs: 5000 } }),
+    group: group({ shadowPolicy: { ...PLAIN_SHADOW, answerBytesMax: 4000 } }),
   });
   const replayed = await send(each);
   expect(replayed).toMatchObject({ kind: 'answer', oversize: true });

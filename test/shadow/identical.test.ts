@@ -34,9 +34,18 @@ test('what is identical is the same to the comparer too, whatever the answers ho
   const meta = {
     group: 'g',
     route: { label: 'GET /', segments: [] },
-    request: { method: 'GET', target: '/', url: 'http://shop.example/' },
+    request: {
+      method: 'GET',
+      target: '/',
+      url: 'http://shop.example/',
+      fields: [],
+      hasBody: false,
+      bytes: 1,
+    },
     internalHosts: ['catalog.internal:80'],
     today: '2026-01-01',
+    showValues: [],
+    selfTest: null,
   };
   const line = fc.oneof(
     fc.constantFrom<[string, string]>(

@@ -1,7 +1,13 @@
 /** Jobs, groups and a memory store for the shadow tests. */
 
+import { createMeter } from '../../router/core/meter.ts';
 import type { Clock, ComparisonBatch, Log } from '../../router/core/ports.ts';
-import { AS_EVERYWHERE, PLAIN_TARGET } from '../../router/core/snapshot.ts';
+import {
+  AS_EVERYWHERE,
+  COMPARED_AS_EVERYWHERE,
+  PLAIN_SHADOW,
+  PLAIN_TARGET,
+} from '../../router/core/snapshot.ts';
 import type {
   Captured,
   CompareRule,
@@ -9,8 +15,12 @@ import type {
   Route,
   ShadowJob,
   ShadowLimits,
+  ShadowPolicy,
   Target,
 } from '../../router/core/types.ts';
+
+import { createReplayer } from '../../router/proxy/replayer.ts';
+import type { ShadowDeps } from '../../router/shadow/shadow.ts';
 
 export const LIMITS: ShadowLimits = {
   perSecondMax: 1000,
@@ -20,6 +30,12 @@ export const LIMITS: ShadowLimits = {
 };
 /** For copies that are meant to reach their deadline. */
 export const IMPATIENT: ShadowLimits = { ...LIMITS, timeoutMs: 150 };
+
+/** Legacy is not asked a second time. */
+export const WITHOUT_BASELINE: ShadowPolicy = {
+  ...PLAIN_SHADOW,
+  baseline: { first: 0, rate: 0, perSecondMax: 0 },
+};
 
 export function target(origin: string, more: Partial<Target> = {}): Target {
   return { ...PLAIN_TARGET, name: 'catalog', origin, ...more };
@@ -35,6 +51,7 @@ function route(label = 'GET /api/products/:id'): Route {
       { kind: 'parameter', name: 'id' },
     ],
     effects: false,
+    writes: null,
     group: 'catalog',
   };
 }
@@ -52,8 +69,11 @@ export function group(more: Partial<Group> = {}): Group {
     unit: [],
     routes: [],
     shadowLimits: LIMITS,
+    shadowPolicy: WITHOUT_BASELINE,
+    shadowService: null,
     forwarding: AS_EVERYWHERE,
     rules: [],
+    comparing: COMPARED_AS_EVERYWHERE,
     ...more,
   };
 }
@@ -99,5 +119,21 @@ export function memoryStore(): { readonly batches: ComparisonBatch[]; flush(batc
     flush(batch) {
       batches.push(batch);
     },
+  };
+}
+
+/** Everything a shadow side needs: a store in memory, real connections, chance that is none. */
+export function shadowDeps(): ShadowDeps {
+  return {
+    clock: REAL_CLOCK,
+    store: memoryStore(),
+    log: SILENT,
+    meter: createMeter([]),
+    key: Buffer.alloc(32, 7),
+    plane: 1,
+    learned: [],
+    random: () => 0.5,
+    overloaded: () => false,
+    replayer: createReplayer({ clock: REAL_CLOCK, log: SILENT }),
   };
 }

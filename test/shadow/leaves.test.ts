@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { templateOf } from '../../router/core/compare/trail.ts';
-import { createInflate } from '../../router/shadow/decode.ts';
+import { createReaders } from '../../router/shadow/decode.ts';
 import { createLeaves } from '../../router/shadow/leaves.ts';
 import { json, text } from '../core/compare/answers.ts';
 
 function learner() {
-  const leaves = createLeaves(createInflate(1_000_000));
+  const leaves = createLeaves(createReaders(1_000_000).inflate);
   return (answer: Parameters<typeof leaves.learn>[1], place = 'catalog') =>
     leaves.learn(place, answer, templateOf).toSorted();
 }

@@ -3,13 +3,13 @@ import type { ComparisonBatch } from '../../router/core/ports.ts';
 import { ruleText } from '../../router/core/rules/scope.ts';
 import { createRuleSets } from '../../router/shadow/rule-sets.ts';
 import { ruleOf } from '../core/compare/answers.ts';
+import { EMPTY_BATCH } from '../helpers/batches.ts';
 
 const TODAY = '2026-11-24';
 const RULE = ruleOf({ path: '/body/a', action: 'ignore-value', expires: '2026-11-30' });
 const OTHER = ruleOf({ path: '/body/b', action: 'ignore-value' });
 const AT = { group: 'catalog', route: 'GET /x' };
 const ENTRY = { template: '/body/a', kind: 'value', severity: 'medium', detail: null, codes: null } as const;
-const EMPTY: ComparisonBatch = { at: 1, counts: [], causes: [] };
 
 test('the digest of rules follows what they do, not who owns them', () => {
   const { digest } = createRuleSets();
@@ -42,15 +42,15 @@ test('hits of a rule are added up, and given again to a store that did not take 
     silencedBy: [[0, 2]],
     silenced: [{ rule: 0, ...ENTRY }],
   });
-  expect(() => store.flush(EMPTY)).toThrow('full');
+  expect(() => store.flush(EMPTY_BATCH)).toThrow('full');
   sets.count(AT, [RULE, OTHER], {
     outcome: 'ignored',
     silencedBy: [[0, 1]],
     silenced: [{ rule: 0, ...ENTRY }],
   });
   broken = false;
-  store.flush(EMPTY);
-  store.flush(EMPTY);
+  store.flush(EMPTY_BATCH);
+  store.flush(EMPTY_BATCH);
   const hits = [
     {
       group: 'catalog',

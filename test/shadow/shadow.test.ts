@@ -2,26 +2,16 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from '../../router/core/meter.ts';
 import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
-import { createReplayer } from '../../router/proxy/replayer.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
-import { COMPARISON_MIGRATIONS, createComparisonStore } from '../../router/store/comparisons.ts';
+import { createComparisonStore } from '../../router/store/comparisons.ts';
+import { MIGRATIONS } from '../../router/store/migrations.ts';
+import { openDatabase } from '../../router/store/open.ts';
+import { realClock } from '../helpers/clock.ts';
 import { counted } from '../helpers/counted.ts';
-import {
-  group,
-  IMPATIENT,
-  ignoring,
-  job,
-  LIMITS,
-  memoryStore,
-  ok,
-  REAL_CLOCK,
-  SILENT,
-  target,
-} from './jobs.ts';
+import { group, IMPATIENT, ignoring, job, LIMITS, memoryStore, ok, shadowDeps, target } from './jobs.ts';
 import { jsonAnswer, rawUpstream } from './upstream.ts';
 
 /** Patient with a busy machine: what ends by the watchdog says so itself, and batches end when a test says so. */
@@ -32,16 +22,7 @@ const PATIENT = {
 };
 
 function started(more: Partial<ShadowDeps> = {}, options = PATIENT): Shadow {
-  const deps = {
-    clock: REAL_CLOCK,
-    store: memoryStore(),
-    log: SILENT,
-    meter: createMeter([]),
-    key: Buffer.alloc(32, 7),
-    overloaded: () => false,
-    replayer: createReplayer({ clock: REAL_CLOCK, log: SILENT }),
-  };
-  const shadow = createShadow({ ...deps, ...more }, options);
+  const shadow = createShadow({ ...shadowDeps(), ...more }, options);
   shadow.start();
   onTestFinished(() => shadow.stop());
   return shadow;
@@ -88,7 +69,7 @@ test('a rule stops by itself on the day after its last, and what it hid is evide
   const upstream = await upstreamOf(jsonAnswer('{"a":2}'));
   const store = memoryStore();
   let wall = Date.UTC(2026, 5, 30, 23, 59);
-  const shadow = started({ store, clock: { now: REAL_CLOCK.now, wall: () => wall } });
+  const shadow = started({ store, clock: { now: realClock.now, wall: () => wall } });
   const catalog = group({ rules: [{ ...ignoring('/body/a'), expires: '2026-06-30' }] });
   offer(shadow, job(upstream.origin, { group: catalog }));
   await shadow.idle();
@@ -150,7 +131,10 @@ test('in reverse a member that only the service has is still extra', async () =>
   await shadow.idle();
   shadow.flush();
   const [cause] = store.batches[0]?.causes ?? [];
-  expect(cause).toMatchObject({ shadowed: 'legacy', entries: [{ template: '/body/b', kind: 'extra' }] });
+  expect(cause).toMatchObject({
+    places: [{ shadowed: 'legacy' }],
+    entries: [{ template: '/body/b', kind: 'extra' }],
+  });
 });
 
 test('the counting identity holds at every moment, whatever happens to the copies', async () => {
@@ -300,7 +284,7 @@ test('evidence is kept per build of the service, and a failure belongs to the bu
   }
   shadow.flush();
   const causes = store.batches[0]?.causes ?? [];
-  expect(causes.map(({ build, entries }) => [build, entries[0]?.template])).toEqual([
+  expect(causes.map(({ places, entries }) => [places[0]?.build, entries[0]?.template])).toEqual([
     ['b7', '/body/a'],
     ['b7', '/exchange'],
   ]);
@@ -320,9 +304,8 @@ const CANARIES = {
 test('no value of a request or an answer reaches the data folder', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'fig-canary-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const db = new Database(join(folder, 'fig.db'));
+  const db = openDatabase(join(folder, 'fig.db'), MIGRATIONS);
   onTestFinished(() => void db.close());
-  for (const sql of COMPARISON_MIGRATIONS) db.exec(sql);
   const { bearer, cookie, mail, card, query, key, path, text } = CANARIES;
   const body = (n: number) =>
     JSON.stringify({
@@ -351,7 +334,7 @@ test('no value of a request or an answer reaches the data folder', async () => {
   shadow.flush();
   const stored = createComparisonStore(db).causes('catalog');
   expect(stored).toHaveLength(1);
-  expect(stored[0]?.examples[0]).toContain('"request":"GET /api/products/~');
+  expect(stored[0]?.examples[0]).toContain('"request":"GET /api/products/{id}?');
   db.pragma('wal_checkpoint(TRUNCATE)');
   const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
   for (const canary of Object.values(CANARIES)) {

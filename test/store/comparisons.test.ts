@@ -1,16 +1,12 @@
-import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
-import type { CauseDelta, ComparisonBatch, ComparisonCount } from '../../router/core/ports.ts';
-import {
-  COMPARISON_LIMITS,
-  COMPARISON_MIGRATIONS,
-  createComparisonStore,
-} from '../../router/store/comparisons.ts';
+import type { CauseDelta, CausePlace, ComparisonBatch, ComparisonCount } from '../../router/core/ports.ts';
+import { COMPARISON_LIMITS, createComparisonStore } from '../../router/store/comparisons.ts';
+import { MIGRATIONS } from '../../router/store/migrations.ts';
+import { openDatabase } from '../../router/store/open.ts';
 
 function open(limits = COMPARISON_LIMITS) {
-  const db = new Database(':memory:');
+  const db = openDatabase(':memory:', MIGRATIONS);
   onTestFinished(() => void db.close());
-  for (const sql of COMPARISON_MIGRATIONS) db.exec(sql);
   return createComparisonStore(db, limits);
 }
 
@@ -20,25 +16,34 @@ function count(more: Partial<ComparisonCount> = {}): ComparisonCount {
   return { ...KEY, outcome: 'different', reason: null, count: 1, ...more };
 }
 
+function place(more: Partial<CausePlace> = {}): CausePlace {
+  const { group: _, ...where } = KEY;
+  return { ...where, count: 1, lastAt: 10, ...more };
+}
+
 function cause(more: Partial<CauseDelta> = {}): CauseDelta {
   const entries = [
     { template: '/body/a', kind: 'value', severity: 'medium', detail: null, codes: null },
   ] as const;
   return {
-    ...KEY,
+    group: 'catalog',
     id: 'c1',
     severity: 'medium',
     entries,
     count: 1,
+    error: 0,
     firstAt: 10,
     lastAt: 10,
+    places: [place()],
+    shapes: Array(64).fill(0),
     examples: [],
+    smallest: null,
     ...more,
   };
 }
 
 function batch(more: Partial<ComparisonBatch> = {}): ComparisonBatch {
-  return { at: 10, counts: [], causes: [], ...more };
+  return { at: 10, counts: [], causes: [], forgotten: [], evidence: [], selfTests: [], ...more };
 }
 
 test('counts of later batches are added', () => {
@@ -56,10 +61,12 @@ test('a cause keeps its first and last time and its first three examples', () =>
   const store = open();
   store.flush(batch({ counts: [count()], causes: [cause({ examples: ['1', '2'] })] }));
   store.flush(batch({ causes: [cause({ count: 4, firstAt: 20, lastAt: 30, examples: ['3', '4'] })] }));
-  expect(store.cause('catalog', 'c1')).toEqual([
-    { ...cause({ count: 5, firstAt: 10, lastAt: 30, examples: ['1', '2', '3'] }), stale: false },
-  ]);
-  expect(store.cause('catalog', 'c2')).toEqual([]);
+  expect(store.cause('catalog', 'c1')).toEqual({
+    ...cause({ count: 5, firstAt: 10, lastAt: 30, places: [place({ count: 2 })], examples: ['1', '2', '3'] }),
+    shapes: 0,
+    stale: false,
+  });
+  expect(store.cause('catalog', 'c2')).toBeNull();
 });
 
 test('an example over 8 KB is not kept', () => {
@@ -69,20 +76,23 @@ test('an example over 8 KB is not kept', () => {
   expect(store.causes('catalog')[0]?.examples).toEqual([fits]);
 });
 
-test('with a new build or new rules the evidence starts again and the old one is kept as stale', () => {
+test('a cause is stale while the build and the rules seen last do not show it', () => {
   const store = open();
-  store.flush(batch({ counts: [count({ count: 9 })], causes: [cause({ count: 9 })] }));
-  store.flush(batch({ counts: [count({ build: 'b2' })], causes: [cause({ build: 'b2' })] }));
-  expect(store.counts('catalog').map((row) => [row.build, row.count, row.stale])).toEqual([
-    ['b2', 1, false],
-    ['b1', 9, true],
-  ]);
-  expect(store.causes('catalog').map((row) => [row.build, row.stale])).toEqual([
+  const staleness = () => store.causes('catalog').map(({ id, stale }) => [id, stale]);
+  store.flush(batch({ counts: [count()], causes: [cause(), cause({ id: 'c2' })] }));
+  const later = cause({ id: 'c2', places: [place({ build: 'b2' })] });
+  store.flush(batch({ counts: [count({ build: 'b2' })], causes: [later] }));
+  expect(store.counts('catalog').map((row) => [row.build, row.stale])).toEqual([
     ['b2', false],
     ['b1', true],
   ]);
+  expect(staleness()).toEqual([
+    ['c2', false],
+    ['c1', true],
+  ]);
+  expect(store.cause('catalog', 'c2')?.places.map(({ build }) => build)).toEqual(['b1', 'b2']);
   store.flush(batch({ counts: [count({ build: 'b2', rules: 'other' })] }));
-  expect(store.causes('catalog').map((row) => row.stale)).toEqual([true, true]);
+  expect(staleness().map(([, stale]) => stale)).toEqual([true, true]);
 });
 
 test('going back to an older build makes its evidence current again', () => {
@@ -101,19 +111,69 @@ test('skips decided before a copy never go stale and never change the current bu
   expect(store.counts('catalog').map((row) => row.stale)).toEqual([false, false]);
 });
 
-test('over 200 causes the stale ones go first, then the least-hit; what went is counted', () => {
+test('over 200 causes the least-hit makes room and hands its count on; what went is counted', () => {
   const store = open({ ...COMPARISON_LIMITS, causesMax: 2 });
-  store.flush(
-    batch({ counts: [count({ build: 'b0' })], causes: [cause({ build: 'b0', id: 'old', count: 100 })] }),
-  );
   const causes = [
-    cause({ id: 'rare', count: 1 }),
     cause({ id: 'often', count: 50 }),
+    cause({ id: 'rare', count: 3 }),
     cause({ id: 'some', count: 5 }),
   ];
   store.flush(batch({ counts: [count()], causes }));
-  expect(store.causes('catalog').map(({ id }) => id)).toEqual(['often', 'some']);
-  expect(store.evicted('catalog')).toEqual({ causes: 2, pairs: 101 });
+  expect(store.causes('catalog').map(({ id, count: seen, error }) => [id, seen, error])).toEqual([
+    ['often', 50, 0],
+    ['some', 8, 3],
+  ]);
+  expect(store.evicted('catalog')).toEqual({ causes: 1, pairs: 3 });
+});
+
+test('what a batch had to forget may have been any cause, so that no count is too low', () => {
+  const store = open();
+  store.flush(batch({ counts: [count()], causes: [cause({ count: 4 })] }));
+  store.flush(batch({ counts: [count()], causes: [], forgotten: [{ group: 'catalog', count: 2 }] }));
+  expect(store.cause('catalog', 'c1')).toMatchObject({ count: 6, error: 2 });
+});
+
+test('the worst cause comes first, then the most frequent', () => {
+  const store = open();
+  const causes = [
+    cause({ id: 'low', severity: 'low', count: 90 }),
+    cause({ id: 'rare', severity: 'high', count: 1 }),
+    cause({ id: 'often', severity: 'high', count: 9 }),
+  ];
+  store.flush(batch({ counts: [count()], causes }));
+  expect(store.causes('catalog').map(({ id }) => id)).toEqual(['often', 'rare', 'low']);
+});
+
+test('the smallest request that shows a cause is kept', () => {
+  const store = open();
+  for (const bytes of [30, 10, 20]) {
+    const smallest = { method: 'GET', target: `/${bytes}`, fields: [], hasBody: false, bytes };
+    store.flush(batch({ counts: [count()], causes: [cause({ smallest })] }));
+  }
+  expect(store.cause('catalog', 'c1')?.smallest?.target).toBe('/10');
+});
+
+const DAY_MS = 86_400_000;
+
+test('examples live 14 days, a cause that is not seen any more 90', () => {
+  const store = open();
+  const smallest = { method: 'GET', target: '/', fields: [], hasBody: false, bytes: 1 };
+  store.flush(batch({ counts: [count()], causes: [cause({ examples: ['1'], smallest })] }));
+  store.flush(batch({ at: 15 * DAY_MS, counts: [count()] }));
+  expect(store.cause('catalog', 'c1')).toMatchObject({ count: 1, examples: [], smallest: null });
+  store.flush(batch({ at: 91 * DAY_MS, counts: [count()] }));
+  expect(store.cause('catalog', 'c1')).toBeNull();
+});
+
+test('purging takes causes and self-tests out, and leaves the counts', () => {
+  const store = open();
+  const selfTest = { group: 'catalog', rules: 'r', fault: 'null', template: '/body/a' } as const;
+  const selfTests = [{ ...selfTest, tried: 2, caught: 1, hiddenBy: [0] }];
+  store.flush(batch({ counts: [count()], causes: [cause()], selfTests }));
+  expect(store.selfTests('catalog', 'r')).toEqual(selfTests);
+  expect(store.purge('catalog')).toBe(1);
+  expect([store.causes('catalog'), store.selfTests('catalog', 'r')]).toEqual([[], []]);
+  expect(store.counts('catalog')).toHaveLength(1);
 });
 
 test('rows of counts are bounded, stale ones go first', () => {
@@ -124,11 +184,10 @@ test('rows of counts are bounded, stale ones go first', () => {
 });
 
 test('a batch that fails leaves nothing behind', () => {
-  const db = new Database(':memory:');
+  const db = openDatabase(':memory:', MIGRATIONS);
   onTestFinished(() => void db.close());
-  for (const sql of COMPARISON_MIGRATIONS) db.exec(sql);
   const store = createComparisonStore(db);
-  db.exec('DROP TABLE comparison_evicted; DROP TABLE comparison_causes');
-  expect(() => store.flush(batch({ counts: [count()], causes: [cause()] }))).toThrow('comparison_causes');
+  db.exec('DROP TABLE comparison_evicted; ALTER TABLE cause RENAME TO gone');
+  expect(() => store.flush(batch({ counts: [count()], causes: [cause()] }))).toThrow('no such table');
   expect(store.counts('catalog')).toEqual([]);
 });

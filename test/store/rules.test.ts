@@ -7,6 +7,7 @@ import {
   RULE_MIGRATIONS,
   RULE_PLACES_MAX,
 } from '../../router/store/rules.ts';
+import { EMPTY_BATCH } from '../helpers/batches.ts';
 
 function open() {
   const db = new Database(':memory:');
@@ -24,9 +25,8 @@ test('hits are added up from the first time a rule was in force', () => {
   hits.met('catalog', ['a', 'b'], 10);
   const store = hits.counting(TAKES_ALL);
   const batch = {
+    ...EMPTY_BATCH,
     at: 20,
-    counts: [],
-    causes: [],
     hits: [{ group: 'catalog', rule: 'a', count: 3, places: [PLACE] }],
   };
   store.flush(batch);
@@ -48,9 +48,8 @@ test('hits of a batch whose comparisons cannot be kept are not kept either', () 
     },
   });
   const batch = {
+    ...EMPTY_BATCH,
     at: 20,
-    counts: [],
-    causes: [],
     hits: [{ group: 'catalog', rule: 'a', count: 3, places: [] }],
   };
   expect(() => store.flush(batch)).toThrow('full');
@@ -74,8 +73,7 @@ test('known places of a group are kept once each, and bounded', () => {
     route: 'GET /x',
     template: `/body/${n}`,
   }));
-  for (const some of [leaves.slice(0, 2), leaves])
-    store.flush({ at: 1, counts: [], causes: [], leaves: some });
+  for (const some of [leaves.slice(0, 2), leaves]) store.flush({ ...EMPTY_BATCH, at: 1, leaves: some });
   expect(hits.leaves('catalog')).toHaveLength(LEAVES_MAX);
   expect(hits.leaves('catalog')).toContainEqual(leaves[0]);
   expect(hits.leaves('other')).toEqual([]);
@@ -90,9 +88,8 @@ test('places of the rules of a group are bounded; those silenced longest ago go'
   }));
   const flush = (at: number, some: typeof places) =>
     store.flush({
+      ...EMPTY_BATCH,
       at,
-      counts: [],
-      causes: [],
       hits: [{ group: 'catalog', rule: 'a', count: 1, places: some }],
     });
   flush(10, places);

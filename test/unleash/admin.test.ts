@@ -7,7 +7,8 @@ const PARAMETERS = { rollout: '10', stickiness: 'default', groupId: 'g' };
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 const ROLLOUT = { name: 'flexibleRollout', parameters: PARAMETERS };
 
-type Send = (method: string, path: string, body?: unknown) => Promise<unknown>;
+/** `only`: of a list only the item of that name is compared. */
+type Send = (method: string, path: string, body?: unknown, only?: string) => Promise<unknown>;
 
 /** One thing that is asked of both servers, with what it needs before. */
 interface Case {
@@ -151,6 +152,40 @@ const CASES: readonly Case[] = [
   once('a context field without a name', 'POST', () => `${ADMIN}/context`, {}),
   once('a context field that is not there', 'GET', () => `${ADMIN}/context/not.there`),
   once('a search with a bad filter', 'GET', () => `${ADMIN}/search/features?project=default`),
+  once('a name that is a list', 'POST', () => FEATURES, { name: ['a'] }),
+  once('a description that is an object', 'POST', () => FEATURES, { name: 'x', description: {} }),
+  once('impressionData that is a text', 'POST', () => FEATURES, { name: 'x', impressionData: 'maybe' }),
+  once('tags that are an object', 'POST', () => FEATURES, { name: 'x', tags: {} }),
+  once('a flag that is a list', 'POST', () => FEATURES, [1]),
+  once('stale that is a text in PUT', 'PUT', (flag) => `${FEATURES}/${flag}`, { stale: 'maybe' }),
+  once('legal values that are an object', 'POST', () => `${ADMIN}/context`, { name: 'x', legalValues: {} }),
+  once('a legal value without a value', 'POST', () => `${ADMIN}/context`, { name: 'x', legalValues: [{}] }),
+  once('segments that are a text', 'POST', () => `${ADMIN}/segments/strategies`, {
+    projectId: 'default',
+    strategyId: NOBODY,
+    environmentId: 'production',
+    segmentIds: 'x',
+  }),
+  once('segments of nothing', 'POST', () => `${ADMIN}/segments/strategies`, {}),
+  once('an order that is an object', 'POST', (flag) => `${place(flag)}/strategies/set-sort-order`, {}),
+  once('an order that is a text', 'POST', (flag) => `${place(flag)}/strategies/set-sort-order`, [
+    { id: 'x', sortOrder: 'first' },
+  ]),
+  once('dependency variants that are a text', 'POST', (flag) => `${FEATURES}/${flag}/dependencies`, {
+    feature: 'x',
+    variants: 'v',
+  }),
+  strategy('constraints that are a text', { ...ROLLOUT, constraints: 'x' }),
+  strategy('a constraint that is a text', { ...ROLLOUT, constraints: ['x'] }),
+  strategy('parameters that are a list', { ...ROLLOUT, parameters: [] }),
+  strategy('a parameter that is an object', { ...ROLLOUT, parameters: { ...PARAMETERS, x: {} } }),
+  strategy('variants that are an object', { ...ROLLOUT, variants: {} }),
+  strategy('disabled that is a text', { ...ROLLOUT, disabled: 'maybe' }),
+  strategy('a segment that is a text', { ...ROLLOUT, segments: ['x'] }),
+  strategy('values that are a text', {
+    ...ROLLOUT,
+    constraints: [{ contextName: 'a', operator: 'IN', values: 'x' }],
+  }),
   strategy('a strategy without a name', { parameters: {} }),
   strategy('a strategy of an unknown type', { name: 'nosuch' }),
   strategy('a segment that does not exist', { ...ROLLOUT, segments: [999999] }),
@@ -330,6 +365,34 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    name: 'a clone',
+    async run(send, flag) {
+      const constraints = [{ contextName: 'tenant', operator: 'IN', values: ['acme'] }];
+      const variants = [{ name: 'a', weight: 1, weightType: 'variable', stickiness: 'default' }];
+      await send('POST', FEATURES, {
+        name: flag,
+        description: 'd',
+        type: 'experiment',
+        impressionData: true,
+      });
+      const id = Number(idIn(await send('POST', `${ADMIN}/segments`, { name: flag, constraints })));
+      await send('POST', `${place(flag)}/strategies`, { ...ROLLOUT, title: 't', constraints, variants });
+      await send('POST', `${place(flag)}/strategies`, { ...ROLLOUT, disabled: true });
+      await send('POST', `${place(flag, 'development')}/strategies`, { ...ROLLOUT, segments: [id] });
+      await send('POST', `${place(flag)}/on`);
+      await send('POST', `${ADMIN}/features/${flag}/tags`, { type: 'simple', value: 'diff' });
+      await send('POST', `${FEATURES}/${flag}/clone`, { name: flag });
+      await send('POST', `${FEATURES}/${flag}/clone`, { name: `${flag}.clone`, replaceGroupId: false });
+      await send('GET', `${FEATURES}/${flag}.clone`);
+      await send('POST', `${FEATURES}/${flag}/clone`, { name: `${flag}.clone.2` });
+      await send('GET', place(`${flag}.clone.2`));
+      await send('GET', `${ADMIN}/features/${flag}.clone.2/tags`);
+      await send('GET', `${ADMIN}/segments/${id}`);
+      await send('DELETE', `${FEATURES}/${flag}.clone.2`);
+      await send('POST', `${FEATURES}/${flag}.clone.2/clone`, { name: `${flag}.clone.3` });
+    },
+  },
+  {
     name: 'legal values',
     async run(send, flag) {
       const field = `${flag}.field`;
@@ -349,6 +412,9 @@ const CASES: readonly Case[] = [
         const constraints = [{ contextName: field, operator: 'IN', values: [value] }];
         await send('POST', `${place(flag)}/strategies`, { ...ROLLOUT, constraints });
       }
+      await send('GET', `${ADMIN}/context`, undefined, field);
+      await send('DELETE', `${FEATURES}/${flag}`);
+      await send('GET', `${ADMIN}/context`, undefined, field);
     },
   },
 ];
@@ -361,6 +427,11 @@ function isRefusal(value: unknown): value is object {
     'id' in value &&
     value.id !== undefined
   );
+}
+
+function itemIn(value: unknown, name: string): unknown {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [];
+  return items.find((one) => typeof one === 'object' && one !== null && 'name' in one && one.name === name);
 }
 
 /** Of a tag that was taken off Unleash logs the colour too. */
@@ -386,18 +457,19 @@ async function play(url: string, token: string, { run }: Case, flag: string): Pr
         }
         return inner;
       })
+        .replace(/ID \\"\d+\\"/g, 'ID NUMBER')
         .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, 'TIME')
         .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, (id) => {
           ids.set(id, ids.get(id) ?? `ID ${ids.size}`);
           return ids.get(id) ?? id;
         }),
     );
-  await run(async (method, path, body) => {
+  await run(async (method, path, body, only) => {
     const answer = await call(url, method, path, body, token);
     seen.push({
       asked: comparable(`${method} ${path.replace(/segments\/\d+/, 'segments/NUMBER')}`),
       status: answer.status,
-      body: comparable(answer.body),
+      body: comparable(only === undefined ? answer.body : itemIn(answer.body, only)),
     });
     return answer.body;
   }, flag);

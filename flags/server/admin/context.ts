@@ -8,7 +8,13 @@ import { type Admin, jsonOf } from './routes.ts';
 /** The fields that constraints and stickiness can name. */
 export function addContext({ at, store, rules, change }: Admin): void {
   at.get('/context', (_request, response) => {
-    response.json(store.contextFields().map((field) => ({ ...field, usedInProjects: 0, usedInFeatures: 0 })));
+    const uses = store.contextUses();
+    response.json(
+      store.contextFields().map((field) => {
+        const usedInFeatures = uses.get(field.name) ?? 0;
+        return { ...field, usedInProjects: Math.min(1, usedInFeatures), usedInFeatures };
+      }),
+    );
   });
   at.post('/context', (request, response) => {
     const input = parseContextField(bodyOf(jsonOf(request)));

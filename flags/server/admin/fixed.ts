@@ -5,7 +5,7 @@ import { tagTypesOf } from '../tag-types.ts';
 import type { Admin } from './routes.ts';
 
 /** The version of Unleash whose API this is. */
-const VERSION = '7.5.1';
+export const VERSION = '7.5.1';
 
 const TYPES = [
   flagType('release', 'Release', 'Release feature toggles are used to release new features.', 40),

@@ -110,9 +110,11 @@ type States = readonly (readonly [environment: string, state: string])[];
  * `status[]=production:enabled`, each; what is written otherwise is passed over, as in Unleash. Null: all. 400 for
  * no list.
  */
-function statesOf({ status }: Query): States | null {
+function statesOf(query: Query): States | null {
+  const { 'status[]': several, status = several } = query;
   if (status === undefined) return null;
-  const states = list(string)(status, '/query/status').flatMap((text) => {
+  const texts = status === several && typeof several === 'string' ? [several] : status;
+  const states = list(string)(texts, '/query/status').flatMap((text) => {
     const [environment = '', state = '', ...rest] = text.split(':');
     return rest.length === 0 && /^(?:enabled|disabled)$/.test(state) ? [[environment, state] as const] : [];
   });

@@ -1,5 +1,6 @@
-import { createToken, deleteToken, tokenOut } from '../change/token.ts';
-import { parseToken } from '../parse/token.ts';
+import { createToken, deleteToken, tokenOut, updateToken } from '../change/token.ts';
+import { parseExpiry, parseToken } from '../parse/token.ts';
+import type { TokenRow } from '../store.ts';
 import type { Streams } from '../stream.ts';
 import type { Tokens } from '../tokens.ts';
 import { bodyOf } from '../validate.ts';
@@ -30,11 +31,21 @@ export function addTokens(
     tokens.refresh();
     response.status(201).location('api-tokens').json(token);
   });
-  at.delete('/api-tokens/:secret', (request, response) => {
+  at.put('/api-tokens/:secret', (request, response) => {
     const { secret } = request.params;
-    const deleted = change(response, (changes) => deleteToken(changes, secret));
-    tokens.refresh();
-    if (deleted !== null) streams.closeOf(deleted.hash);
+    const expiresAt = parseExpiry(bodyOf(jsonOf(request)));
+    ended(change(response, (changes) => updateToken(changes, secret, expiresAt)));
     response.status(200).end();
   });
+  at.delete('/api-tokens/:secret', (request, response) => {
+    const { secret } = request.params;
+    ended(change(response, (changes) => deleteToken(changes, secret)));
+    response.status(200).end();
+  });
+
+  /** Streams hold the token that they were opened with: whoever may comes back with the new one. */
+  function ended(token: TokenRow | null): void {
+    tokens.refresh();
+    if (token !== null) streams.closeOf(token.hash);
+  }
 }

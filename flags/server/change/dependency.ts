@@ -1,5 +1,6 @@
 import type { DependencyBody } from '../parse/feature.ts';
 import { Problem } from '../problem.ts';
+import type { Feature } from '../semantics.ts';
 import type { Changes } from '../store.ts';
 import { existing, recordFlag } from './record.ts';
 
@@ -49,21 +50,26 @@ export function addDependency(
   recordFlag(changes, 'feature-dependency-added', feature, { data });
 }
 
-/** Does nothing when there is no such dependency. */
+/** Does nothing when there is no such dependency, or no such flag. */
 export function removeDependency(changes: Changes, project: string, child: string, parent: string): void {
-  const feature = existing(changes, project, child);
-  if (!changes.dependencies(child).some((one) => one.parent === parent)) return;
+  const feature = featureIn(changes, project, child);
+  if (feature === null || !changes.dependencies(child).some((one) => one.parent === parent)) return;
   changes.deleteDependency(child, parent);
   recordFlag(changes, 'feature-dependency-removed', feature, { data: { feature: parent } });
 }
 
-/** Does nothing when the flag depends on none. */
+/** Does nothing when the flag depends on none, or there is no such flag. */
 export function removeDependencies(changes: Changes, project: string, child: string): void {
-  const feature = existing(changes, project, child);
+  const feature = featureIn(changes, project, child);
   const dependencies = changes.dependencies(child);
-  if (dependencies.length === 0) return;
+  if (feature === null || dependencies.length === 0) return;
   for (const { parent } of dependencies) changes.deleteDependency(child, parent);
   recordFlag(changes, 'feature-dependencies-removed', feature, {});
+}
+
+function featureIn(changes: Changes, project: string, name: string): Feature | null {
+  const feature = changes.feature(name);
+  return feature?.project === project ? feature : null;
 }
 
 function same(a: readonly string[], b: readonly string[]): boolean {

@@ -90,6 +90,7 @@ export function putFeature(changes: Changes, project: string, name: string, body
 
 /** Patches a flag's data atomically (RFC 6902). 409 when a `test` does not hold, 400 when the patch does not fit. */
 export function patchFeature(changes: Changes, project: string, name: string, patch: unknown): Feature {
+  known(changes, name);
   const old = existing(changes, project, name);
   if (touchesVariants(patch)) {
     throw new Problem(
@@ -148,12 +149,13 @@ export function archiveFeature(changes: Changes, project: string, name: string):
   recordFlag(changes, 'feature-archived', feature, {});
 }
 
-/** Brings an archived flag back, off everywhere: its strategies may be from another time. */
+/**
+ * Brings an archived flag back, off everywhere: its strategies may be from another time. One that is not archived
+ * stays as it is; Unleash would switch it off.
+ */
 export function reviveFeature(changes: Changes, name: string): void {
   const feature = known(changes, name);
-  if (feature.archivedAt === null) {
-    throw new Problem('NotFoundError', `There's no archived feature named "${name}".`);
-  }
+  if (feature.archivedAt === null) return;
   changes.updateFeature({ ...feature, archivedAt: null });
   for (const { name: environment } of ENVIRONMENTS) changes.setEnabled(name, environment, false);
   recordFlag(changes, 'feature-revived', feature, {});

@@ -20,6 +20,9 @@ import { createSegment, settleSegments } from './segment.ts';
 import { addStrategy, switchOff, switchOn } from './strategy.ts';
 import { tagFeature, untagFeature } from './tag.ts';
 
+const NAMES_MAX = 20;
+const NAME_CHARS_MAX = 100;
+
 /**
  * Makes the flags of an export those of one environment here: existing ones get its data, tags and strategies, others
  * are created; what is archived here stays so. Segments are found by name, and made when the export says what they
@@ -111,21 +114,26 @@ export function reviewImport(reads: Reads, { project, data }: ImportRequest): Im
 function requireImportable(reads: Reads, data: ImportData): void {
   const unsupported = [...unknownStrategies(data), ...clashingFields(reads, data)];
   if (unsupported.length > 0) {
-    throw badData(unsupported.map((name) => ({ message: `${name} is not supported.` })));
+    throw badData(brief(unsupported).map((name) => ({ message: `${name} is not supported.` })));
   }
   const segments = missingSegments(reads, data);
-  if (segments.length > 0) throw badRule(`Unsupported segments: ${segments.join(', ')}`);
+  if (segments.length > 0) throw badRule(`Unsupported segments: ${brief(segments).join(', ')}`);
   const parents = missingParents(reads, data);
   if (parents.length > 0) {
-    throw badRule(`The following dependent features are missing: ${parents.join(', ')}`);
+    throw badRule(`The following dependent features are missing: ${brief(parents).join(', ')}`);
   }
   const names = data.features.map(({ name }) => name);
   const twice = duplicates(names);
-  if (twice.length > 0) throw badRule(`These features are in the import twice: ${twice.join(', ')}`);
+  if (twice.length > 0) throw badRule(`These features are in the import twice: ${brief(twice).join(', ')}`);
   const stray = data.strategies.find(({ feature }) => !names.includes(feature));
   if (stray !== undefined) {
-    throw badRule(`The import has a strategy of ${stray.feature.slice(0, 100)}, but not that feature`);
+    throw badRule(`The import has a strategy of ${brief([stray.feature]).join()}, but not that feature`);
   }
+}
+
+/** Names for an answer, which must not be larger than its question. */
+function brief(names: readonly string[]): readonly string[] {
+  return names.slice(0, NAMES_MAX).map((name) => name.slice(0, NAME_CHARS_MAX));
 }
 
 function isArchived(reads: Reads, name: string): boolean {
@@ -202,7 +210,7 @@ function placeSegments(
   return new Map(
     segments.map(({ id, name, body }) => {
       const here = known.get(name) ?? (body === null ? null : createSegment(changes, body, rules).id);
-      if (here === null) throw badRule(`Unsupported segments: ${name}`);
+      if (here === null) throw badRule(`Unsupported segments: ${brief([name]).join()}`);
       return [id, here];
     }),
   );
@@ -219,6 +227,7 @@ function strategiesOf(
       ...body,
       // In the order of the export.
       sortOrder: null,
+      variants: heaviestFirst(body.variants),
       segments: (body.segments ?? []).map((id) => {
         const here = segments.get(id);
         if (here === undefined)
@@ -253,10 +262,15 @@ function putVariants(changes: Changes, place: Place, { environments }: ImportDat
 function settledVariants(variants: readonly Variant[]): readonly Variant[] {
   const overrides = new Map(variants.map((variant) => [variant.name, variant.overrides]));
   const plain = variants.map(({ overrides: _overrides, ...variant }) => variant);
-  return settleVariants(plain).map((variant) => {
+  return settleVariants(heaviestFirst(plain)).map((variant) => {
     const own = overrides.get(variant.name);
     return own === undefined ? variant : { ...variant, overrides: own };
   });
+}
+
+/** The first variants get what cannot be shared evenly: those that had it, or users would move. */
+function heaviestFirst(variants: readonly Variant[]): readonly Variant[] {
+  return variants.toSorted((a, b) => b.weight - a.weight);
 }
 
 /** Replaces the strategies of a place, unless they are the same. */

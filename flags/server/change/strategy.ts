@@ -101,7 +101,6 @@ function missing(id: string): never {
 }
 
 function strategyAt(reads: Reads, place: Place, id: string): Strategy | null {
-  existing(reads, place.project, place.feature);
   const found = reads.strategy(id);
   if (found !== null && found.feature !== place.feature) {
     throw new Problem(
@@ -215,11 +214,14 @@ export function refuseVariants(reads: Reads, place: Place): never {
   );
 }
 
-/** Without an active strategy an enabled flag would be on for everyone in the SDKs. */
+/**
+ * Without an active strategy an enabled flag would be on for everyone in the SDKs. 400 for an archived flag, as in
+ * Unleash: its switch cannot be moved.
+ */
 function switchOffIfInert(changes: Changes, place: Place, strategies: readonly Strategy[]): void {
-  if (isInert(strategies) && changes.enabled(place.feature, place.environment)) {
-    setEnabled(changes, place, false);
-  }
+  if (!isInert(strategies)) return;
+  requireUnarchived(changes, place);
+  if (changes.enabled(place.feature, place.environment)) setEnabled(changes, place, false);
 }
 
 function setEnabled(changes: Changes, place: Place, enabled: boolean): void {

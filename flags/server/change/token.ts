@@ -41,23 +41,45 @@ export function createToken(changes: Changes, token: NewToken, { limits }: Rules
 }
 
 /**
- * Deletes the token of a secret, or of what stands for it in a list; null when there is none. 403 for one that the
- * server was started with: it would be back after the next start.
+ * Lets the token of a secret, or of what stands for it in a list, expire at another time; null when there is none.
+ * 403 for one that the server was started with.
  */
+export function updateToken(changes: Changes, reference: string, expiresAt: string): TokenRow | null {
+  const token = referred(changes, reference);
+  if (token === null) return null;
+  const updated = { ...token, expiresAt };
+  changes.deleteToken(token.hash);
+  changes.insertToken(updated);
+  recordToken(changes, 'api-token-updated', token, eventOf(updated), eventOf(token));
+  return updated;
+}
+
+/** Deletes a token; null when there is none. 403 for one that the server was started with. */
 export function deleteToken(changes: Changes, reference: string): TokenRow | null {
+  const token = referred(changes, reference);
+  if (token === null) return null;
+  changes.deleteToken(token.hash);
+  recordToken(changes, 'api-token-deleted', token, null, eventOf(token));
+  return token;
+}
+
+/** 403 for a configured one: it would be as before after the next start. */
+function referred(changes: Changes, reference: string): TokenRow | null {
   const hash = hashOf(reference);
   const token = changes.tokens().find((one) => one.hash.equals(hash) || maskedSecret(one) === reference);
   if (token === undefined) return null;
   if (token.configured) {
     throw new Problem(
       'InvalidOperationError',
-      'This token belongs to the configuration of the server: take it out there and start the server again',
+      'This token belongs to the configuration of the server: change it there and start the server again',
     );
   }
-  changes.deleteToken(token.hash);
-  const { secret: _masked, ...preData } = tokenOut(token);
-  recordToken(changes, 'api-token-deleted', token, null, preData);
   return token;
+}
+
+function eventOf(token: TokenRow) {
+  const { secret: _masked, ...data } = tokenOut(token);
+  return data;
 }
 
 /** A token as lists show it. */

@@ -1,8 +1,7 @@
 import { badData, badRule } from '../problem.ts';
 import { type Constraint, type ContextField, type Limits, PROJECT } from '../semantics.ts';
-import { type Body, list, may, need, nullable, string, text } from '../validate.ts';
+import { type Body, integer, list, may, need, nullable, string, text } from '../validate.ts';
 import { parseConstraint, requirePortable } from './constraint.ts';
-import { segmentIds } from './strategy.ts';
 
 /** A segment as a request gives it; an undefined description stays as it is. */
 export interface SegmentBody {
@@ -51,6 +50,6 @@ export function parseStrategySegments(body: Body): StrategySegments {
     projectId: need(body, '/body', 'projectId', string),
     strategyId: need(body, '/body', 'strategyId', string),
     environmentId: need(body, '/body', 'environmentId', string),
-    segmentIds: need(body, '/body', 'segmentIds', segmentIds),
+    segmentIds: need(body, '/body', 'segmentIds', list(integer(0, Number.MAX_SAFE_INTEGER))),
   };
 }

@@ -11,7 +11,6 @@ import {
 import {
   type Body,
   boolean,
-  integer,
   list,
   may,
   nullable,
@@ -19,6 +18,7 @@ import {
   requireKnownKeys,
   string,
   text,
+  wholeNumber,
   wrong,
 } from '../validate.ts';
 import { parseConstraint, requireConstraintLimits, requirePortable } from './constraint.ts';
@@ -63,8 +63,8 @@ export interface StrategyRules {
   readonly feature: string;
 }
 
-export const sortOrder = integer(0, ORDER_MAX);
-export const segmentIds = list(integer(0, Number.MAX_SAFE_INTEGER));
+export const sortOrder = wholeNumber(0, ORDER_MAX);
+const segmentIds = list(wholeNumber(0, Number.MAX_SAFE_INTEGER));
 
 /** The body of POST and PUT. 400 with the first fault. */
 export function parseStrategy(body: Body, path = '/body'): StrategyBody {

@@ -42,6 +42,11 @@ export function parseToken(body: Body): NewToken {
   return { tokenName, type, environment, project: projectOf(projects), expiresAt };
 }
 
+/** When a token is to expire from now on, as ISO time. */
+export function parseExpiry(body: Body): string {
+  return need(body, '/body', 'expiresAt', dateTime);
+}
+
 function shapeOf(body: Body) {
   try {
     return {

@@ -2,6 +2,7 @@
 import { type Decimal, decimalOf, relativeLimit, withinLimit } from '../decimal.ts';
 import { lexemeOf, type Tree } from '../json.ts';
 import { canonicalOf, isNumber } from './canonical.ts';
+import type { HtmlIgnore } from './comparison.ts';
 import {
   parseTime,
   secondsOf,
@@ -27,11 +28,13 @@ export interface Action {
   readonly parameters: Readonly<Record<string, Check>>;
   readonly required: readonly string[];
   readonly build: (parameters: Parameters) => RuleEffect;
+  /** Acts on the body as a whole, at no other path. */
+  readonly wholeBody?: boolean;
 }
 
 const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
 /** `sse` and `multipart` have actions of their own. */
-const FORMATS: readonly BodyFormat[] = ['json', 'ndjson', 'text', 'binary'];
+const FORMATS: readonly BodyFormat[] = ['json', 'ndjson', 'xml', 'html', 'text', 'binary'];
 /** Stands for a masked match: a character that text does not contain. */
 const MASKED = '\uFFFC';
 const REGEX_LENGTH_MAX = 1_000;
@@ -45,8 +48,17 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   ['number-lexeme', plain({ stage: 'verdict', reach: 'strict', holds: sameLexeme })],
   ['newlines', plain({ stage: 'normalise', apply: (text) => text.replace(/\r\n?/g, '\n') })],
   ['embedded-json', plain({ stage: 'read-string', read: readEmbeddedJson })],
-  ['sse', plain({ stage: 'read-body', as: 'sse' })],
-  ['multipart', plain({ stage: 'read-body', as: 'multipart' })],
+  ['sse', { ...plain({ stage: 'read-body', as: 'sse', ignore: [] }), wholeBody: true }],
+  ['multipart', { ...plain({ stage: 'read-body', as: 'multipart', ignore: [] }), wholeBody: true }],
+  [
+    'html',
+    {
+      wholeBody: true,
+      parameters: { ignore: isHtmlIgnores },
+      required: [],
+      build: ({ ignore }) => ({ stage: 'read-body', as: 'html', ignore: htmlIgnoresOf(ignore) }),
+    },
+  ],
   [
     'jwt',
     {
@@ -150,9 +162,14 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
   [
     'parse-as',
     {
+      wholeBody: true,
       parameters: { as: isOneOf(FORMATS) },
       required: ['as'],
-      build: ({ as }) => ({ stage: 'read-body', as: FORMATS.find((format) => format === as) ?? 'binary' }),
+      build: ({ as }) => ({
+        stage: 'read-body',
+        as: FORMATS.find((format) => format === as) ?? 'binary',
+        ignore: [],
+      }),
     },
   ],
 ]);
@@ -321,6 +338,30 @@ function isTexts(value: unknown): boolean {
 function isUrlParts(value: unknown): string | null {
   const fine = Array.isArray(value) && value.every((part) => typeof part === 'string' && isUrlPart(part));
   return fine ? null : 'must list scheme, host, port, query-order, fragment, trailing-slash or query:<name>';
+}
+
+function isHtmlIgnores(value: unknown): string | null {
+  const fine =
+    Array.isArray(value) &&
+    value.every((entry) => {
+      const keys = typeof entry === 'object' && entry !== null ? Object.keys(entry) : [];
+      return keys.every((key) => key === 'selector' || key === 'attribute') && htmlIgnoreOf(entry) !== null;
+    });
+  return fine ? null : 'must list { selector, attribute? }';
+}
+
+/** The `ignore` of an `html` rule; what is none is left out, since a check has refused it. */
+export function htmlIgnoresOf(value: unknown): readonly HtmlIgnore[] {
+  return (Array.isArray(value) ? value : []).map(htmlIgnoreOf).filter((entry) => entry !== null);
+}
+
+function htmlIgnoreOf(value: unknown): HtmlIgnore | null {
+  if (typeof value !== 'object' || value === null || !('selector' in value)) return null;
+  const attribute = 'attribute' in value ? value.attribute : null;
+  const { selector } = value;
+  if (typeof selector !== 'string' || selector.trim() === '') return null;
+  if (attribute !== null && (typeof attribute !== 'string' || attribute === '')) return null;
+  return { selector, attribute: attribute === null ? null : attribute.toLowerCase() };
 }
 
 function isPairs(value: unknown): string | null {

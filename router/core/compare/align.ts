@@ -15,18 +15,73 @@ export interface Alignment {
 /** Largest side of the table of the longest common subsequence; beyond it elements are paired by position. */
 const LCS_MAX = 512;
 
+/** What lies between two common elements, from and up to an index on either side. */
+type Gap = (l0: number, l1: number, s0: number, s1: number) => readonly Step[];
+
 /** Ordered arrays: by position when that fits, else one reordering, else the longest common subsequence. */
 export function alignOrdered(legacy: readonly string[], service: readonly string[]): Alignment {
+  return align(legacy, service, run, inPlace);
+}
+
+/** Like `alignOrdered` for elements that have a name each: only elements of one name are ever paired. */
+export function alignNamed(
+  legacy: readonly string[],
+  service: readonly string[],
+  names: { readonly legacy: readonly string[]; readonly service: readonly string[] },
+): Alignment {
+  if (isReordering(names.legacy, names.service)) return alignBags(names.legacy, names.service);
+  const gap: Gap = (l0, l1, s0, s1) => {
+    const [a, b] = [names.legacy.slice(l0, l1), names.service.slice(s0, s1)];
+    const steps = a.length > LCS_MAX || b.length > LCS_MAX ? placeByPlace(a, b) : bySubsequence(a, b, apart);
+    return steps.map((step) => shifted(step, l0, s0));
+  };
+  return align(legacy, service, gap, gap);
+}
+
+/** `far`: what to do with lists too long for a table. */
+function align(legacy: readonly string[], service: readonly string[], gap: Gap, far: Gap): Alignment {
   if (legacy.length === service.length) {
     if (legacy.every((key, index) => key === service[index]))
-      return { steps: byPosition(legacy, service), reordered: false };
+      return { steps: inPlace(0, legacy.length, 0, service.length), reordered: false };
     const bag = alignBags(legacy, service);
     if (bag.steps.every((step) => step.kind === 'pair')) return bag;
   }
   if (legacy.length > LCS_MAX || service.length > LCS_MAX) {
-    return { steps: byPosition(legacy, service), reordered: false };
+    return { steps: far(0, legacy.length, 0, service.length), reordered: false };
   }
-  return { steps: bySubsequence(legacy, service), reordered: false };
+  return { steps: bySubsequence(legacy, service, gap), reordered: false };
+}
+
+/** The same names in another order, none of them twice: fields of a record, and not a list. */
+function isReordering(legacy: readonly string[], service: readonly string[]): boolean {
+  const [a, b] = [new Set(legacy), new Set(service)];
+  if (legacy.length !== service.length || a.size !== legacy.length || b.size !== service.length) return false;
+  return legacy.every((name) => b.has(name)) && legacy.some((name, index) => name !== service[index]);
+}
+
+/** Pairs equal names at equal places. */
+function placeByPlace(legacy: readonly string[], service: readonly string[]): Step[] {
+  return inPlace(0, legacy.length, 0, service.length).flatMap((step): readonly Step[] =>
+    step.kind === 'pair' && legacy[step.legacy] !== service[step.service]
+      ? apart(step.legacy, step.legacy + 1, step.service, step.service + 1)
+      : [step],
+  );
+}
+
+/** Nothing belongs together. */
+function apart(l0: number, l1: number, s0: number, s1: number): readonly Step[] {
+  return [...inPlace(l0, l1, s0, s0), ...inPlace(l1, l1, s0, s1)];
+}
+
+export function shifted(step: Step, legacyBy: number, serviceBy: number): Step {
+  switch (step.kind) {
+    case 'pair':
+      return { kind: 'pair', legacy: step.legacy + legacyBy, service: step.service + serviceBy };
+    case 'missing':
+      return { kind: 'missing', legacy: step.legacy + legacyBy };
+    default:
+      return { kind: 'extra', service: step.service + serviceBy };
+  }
 }
 
 /** Multisets: the n-th element of a key belongs to the n-th of the same key. */
@@ -59,14 +114,9 @@ export function alignBags(legacy: readonly string[], service: readonly string[])
   return { steps, reordered };
 }
 
-function byPosition(legacy: readonly string[], service: readonly string[]): Step[] {
-  return inPlace(0, legacy.length, 0, service.length);
-}
-
 /** What lies between two common elements: a run of equal length was edited in place, any other was cut or filled. */
-function run(l0: number, l1: number, s0: number, s1: number): Step[] {
-  if (l1 - l0 === s1 - s0) return inPlace(l0, l1, s0, s1);
-  return [...inPlace(l0, l1, s0, s0), ...inPlace(l1, l1, s0, s1)];
+function run(l0: number, l1: number, s0: number, s1: number): readonly Step[] {
+  return l1 - l0 === s1 - s0 ? inPlace(l0, l1, s0, s1) : apart(l0, l1, s0, s1);
 }
 
 /** Pairs what has a partner at the same distance from the start; the rest is missing or extra. */
@@ -79,21 +129,21 @@ function inPlace(l0: number, l1: number, s0: number, s1: number): Step[] {
   return steps;
 }
 
-function bySubsequence(legacy: readonly string[], service: readonly string[]): Step[] {
+function bySubsequence(legacy: readonly string[], service: readonly string[], gap: Gap): Step[] {
   const table = commonLengths(legacy, service);
   const width = service.length + 1;
   const steps: Step[] = [];
   let [l, s, l0, s0] = [0, 0, 0, 0];
   while (l < legacy.length && s < service.length) {
     if (legacy[l] === service[s]) {
-      steps.push(...run(l0, l, s0, s), { kind: 'pair', legacy: l, service: s });
+      steps.push(...gap(l0, l, s0, s), { kind: 'pair', legacy: l, service: s });
       l += 1;
       s += 1;
       [l0, s0] = [l, s];
     } else if ((table[(l + 1) * width + s] ?? 0) >= (table[l * width + s + 1] ?? 0)) l += 1;
     else s += 1;
   }
-  steps.push(...run(l0, legacy.length, s0, service.length));
+  steps.push(...gap(l0, legacy.length, s0, service.length));
   return steps;
 }
 

@@ -1,6 +1,14 @@
 /** Plans which elements of two arrays are compared with each other; the walk descends into the pairs. */
-import { isObject, memberOf, type Tree } from '../json.ts';
-import { type Alignment, alignBags, alignOrdered, matchBipartite, type Step } from './align.ts';
+import { Element, isObject, memberOf, type Tree } from '../json.ts';
+import {
+  type Alignment,
+  alignBags,
+  alignNamed,
+  alignOrdered,
+  matchBipartite,
+  type Step,
+  shifted,
+} from './align.ts';
 import { canonicalOf, type Spend, sameTree } from './canonical.ts';
 import { advance, type Cursor } from './rule.ts';
 
@@ -18,18 +26,42 @@ export function planOrdered(
   spend: Spend,
   strict: boolean,
 ): Alignment {
+  const below = advance(cursor, '*');
+  const keyOf = (item: Tree) => canonicalOf(item, below, spend);
+  return plan(legacy, service, { keyOf, nameOf: null }, spend, strict);
+}
+
+interface Identity {
+  /** Equal for elements that may be equal under the rules. */
+  readonly keyOf: (item: Tree) => string;
+  /** Only elements of one name are paired; null: elements have no names. */
+  readonly nameOf: ((item: Tree) => string) | null;
+}
+
+/** What `planOrdered` does, for elements that are told apart by `identity`. */
+export function plan(
+  legacy: readonly Tree[],
+  service: readonly Tree[],
+  { keyOf, nameOf }: Identity,
+  spend: Spend,
+  strict: boolean,
+): Alignment {
   const head = strict ? 0 : commonHead(legacy, service, spend);
   const tail = strict ? 0 : commonTail(legacy, service, head, spend);
   const left = legacy.slice(head, legacy.length - tail);
   const right = service.slice(head, service.length - tail);
-  if (left.length === 1 && right.length === 1) {
-    return { steps: [{ kind: 'pair', legacy: head, service: head }], reordered: false };
+  const [[l], [s]] = [left, right];
+  if (left.length === 1 && right.length === 1 && l !== undefined && s !== undefined) {
+    const together = nameOf === null || nameOf(l) === nameOf(s);
+    if (together) return { steps: [{ kind: 'pair', legacy: head, service: head }], reordered: false };
   }
-  const below = advance(cursor, '*');
-  const keysOfAll = (items: readonly Tree[]) => items.map((item) => canonicalOf(item, below, spend));
   spend(Math.min(left.length, 512) * Math.min(right.length, 512));
-  const { steps, reordered } = alignOrdered(keysOfAll(left), keysOfAll(right));
-  return { steps: steps.map((step) => shifted(step, head)), reordered };
+  const keys = [left.map(keyOf), right.map(keyOf)] as const;
+  const { steps, reordered } =
+    nameOf === null
+      ? alignOrdered(...keys)
+      : alignNamed(...keys, { legacy: left.map(nameOf), service: right.map(nameOf) });
+  return { steps: steps.map((step) => shifted(step, head, head)), reordered };
 }
 
 /** The last pair that is left is descended anyway; testing it first would cost once more per level of nesting. */
@@ -68,17 +100,6 @@ function sameAt(
   return left !== undefined && right !== undefined && sameTree(left, right, spend);
 }
 
-function shifted(step: Step, by: number): Step {
-  switch (step.kind) {
-    case 'pair':
-      return { kind: 'pair', legacy: step.legacy + by, service: step.service + by };
-    case 'missing':
-      return { kind: 'missing', legacy: step.legacy + by };
-    default:
-      return { kind: 'extra', service: step.service + by };
-  }
-}
-
 /**
  * Unordered arrays as multisets. With `key`, elements with the same value of that member belong together; inside a
  * group of several, and without a key, elements are matched by what the rules below the array allow.
@@ -100,8 +121,7 @@ export function planUnordered(
     else if (below === null) steps.push(...matchExactly(legacy, service, left, right, spend));
     else steps.push(...matchUnderRules(left, right, spend, fits));
   }
-  steps.sort((a, b) => rank(a) - rank(b));
-  return { steps, reordered: isReordered(steps) };
+  return inOrder(steps);
 }
 
 interface Group {
@@ -123,8 +143,15 @@ function groupByKey(left: readonly string[], right: readonly string[]): Readonly
 
 /** Elements without the member form one group of their own. */
 function keyValue(item: Tree, key: string, spend: Spend): string {
-  const value = isObject(item) ? memberOf(item, key) : undefined;
+  const value =
+    item instanceof Element ? fieldOf(item, key) : isObject(item) ? memberOf(item, key) : undefined;
   return value === undefined ? '' : canonicalOf(value, null, spend);
+}
+
+/** `@attribute`, or the first child of that name. */
+function fieldOf(element: Element, key: string): Tree | undefined {
+  if (key.startsWith('@')) return element.attributes.get(key);
+  return element.children.find((child) => child instanceof Element && child.name === key);
 }
 
 function pairUp(left: readonly number[], right: readonly number[]): Step[] {
@@ -169,7 +196,7 @@ function matchUnderRules(
 }
 
 /** From places in a group to places in the arrays. */
-function placed(step: Step, left: readonly number[], right: readonly number[]): Step {
+export function placed(step: Step, left: readonly number[], right: readonly number[]): Step {
   switch (step.kind) {
     case 'pair':
       return { kind: 'pair', legacy: left[step.legacy] ?? -1, service: right[step.service] ?? -1 };
@@ -178,6 +205,12 @@ function placed(step: Step, left: readonly number[], right: readonly number[]): 
     default:
       return { kind: 'extra', service: right[step.service] ?? -1 };
   }
+}
+
+/** Steps as one walk takes them. */
+export function inOrder(steps: readonly Step[]): Alignment {
+  const sorted = steps.toSorted((a, b) => rank(a) - rank(b));
+  return { steps: sorted, reordered: isReordered(sorted) };
 }
 
 /** Legacy's order first, then what only the service has. */

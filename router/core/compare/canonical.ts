@@ -1,24 +1,63 @@
 /** Equality and canonical text of JSON trees: iterative, so that depth costs memory and never the stack. */
 import { canonicalNumber } from '../decimal.ts';
 import {
+  attributeSegment,
+  Element,
   isObject,
+  isPlain,
   type JsonMap,
   JsonNumber,
   keysOf,
   lexemeOf,
   memberOf,
+  nameOf,
   type PlainObject,
   repeatedOf,
   type Tree,
   typeOf,
+  Unreadable,
 } from '../json.ts';
-import { advance, type Cursor, ruleAt, rulesAt } from './rule.ts';
+import { advance, type Cursor, merged, ruleAt, rulesAt } from './rule.ts';
 
 /** Counts work; gives up with an exception of its own when the pair costs more than it may. */
 export type Spend = (steps: number) => void;
 
+/** Nesting up to which trees are compared by recursion; deeper ones, and lossless ones, by a stack of their own. */
+const RECURSION_MAX = 600;
+
+/** Whether two trees of `JSON.parse` are equal; null when it takes the slower look. */
+function samePlain(a: Tree, b: Tree, depth: number, spend: Spend): boolean | null {
+  spend(1);
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
+    return isNumber(a) && isNumber(b) && typeof a !== typeof b ? null : false;
+  }
+  if (depth > RECURSION_MAX) return null;
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    for (let i = 0; i < a.length; i += 1) {
+      const same = samePlain(a[i] ?? null, b[i] ?? null, depth + 1, spend);
+      if (same !== true) return same;
+    }
+    return true;
+  }
+  if (!isPlain(a) || !isPlain(b)) return Array.isArray(b) ? false : null;
+  let more = 0;
+  for (const key in a) {
+    const [left, right] = [a[key], Object.hasOwn(b, key) ? b[key] : undefined];
+    if (left === undefined || right === undefined) return false;
+    const same = samePlain(left, right, depth + 1, spend);
+    if (same !== true) return same;
+    more += 1;
+  }
+  for (const _key in b) more -= 1;
+  return more === 0;
+}
+
 /** Equal by default semantics: exact numbers, key order free, repeated members value by value. */
 export function sameTree(left: Tree, right: Tree, spend: Spend): boolean {
+  const same = samePlain(left, right, 0, spend);
+  if (same !== null) return same;
   const stack: Tree[] = [left, right];
   while (stack.length > 0) {
     spend(1);
@@ -35,6 +74,8 @@ export function sameTree(left: Tree, right: Tree, spend: Spend): boolean {
 function sameNode(a: Tree, b: Tree, stack: Tree[]): boolean {
   if (isNumber(a) && isNumber(b)) return sameNumber(a, b);
   if (Array.isArray(a) && Array.isArray(b)) return pushPairs(a, b, stack);
+  if (a instanceof Element && b instanceof Element) return sameElement(a, b, stack);
+  if (a instanceof Unreadable && b instanceof Unreadable) return a.text === b.text;
   if (!isObject(a) || !isObject(b)) return false;
   const keys = keysOf(a);
   if (keys.length !== keysOf(b).length) return false;
@@ -46,6 +87,12 @@ function sameNode(a: Tree, b: Tree, stack: Tree[]): boolean {
     if (!pushPairs(all, others, stack)) return false;
   }
   return true;
+}
+
+function sameElement(a: Element, b: Element, stack: Tree[]): boolean {
+  if (a.name !== b.name || a.uri !== b.uri || a.attributes.size !== b.attributes.size) return false;
+  for (const [key, value] of a.attributes) if (b.attributes.get(key) !== value) return false;
+  return pushPairs(a.children, b.children, stack);
 }
 
 function pushPairs(a: readonly Tree[], b: readonly Tree[], stack: Tree[]): boolean {
@@ -100,7 +147,27 @@ function expand({ value, cursor }: Pending, stack: (string | Pending)[]): string
     for (const key of keysOf(value).toSorted().reverse()) pushMember(value, key, cursor, stack);
     return '{';
   }
+  if (value instanceof Element) return expandElement(value, cursor, stack);
+  if (value instanceof Unreadable) return `!${JSON.stringify(value.text)}`;
   return isNumber(value) ? canonicalNumber(lexemeOf(value)) : JSON.stringify(value);
+}
+
+function expandElement(element: Element, cursor: Cursor, stack: (string | Pending)[]): string {
+  stack.push('</>');
+  for (const child of element.children.toReversed())
+    stack.push({ value: child, cursor: below(cursor, nameOf(child)) });
+  stack.push('>');
+  for (const [key, value] of [...element.attributes].sort(([a], [b]) => (a < b ? 1 : -1))) {
+    const at = advance(cursor, attributeSegment(key));
+    if (!isOptional(value, at)) stack.push(` ${key}=`, { value, cursor: at });
+  }
+  return `<${element.name} ${JSON.stringify(element.uri)}`;
+}
+
+/** A child may have an index or not, as its siblings decide. */
+function below(cursor: Cursor, name: string): Cursor {
+  const at = advance(cursor, name);
+  return merged(at, advance(at, '*'));
 }
 
 /** Elements move between positions, so only rules for every position can be looked at. */
@@ -123,7 +190,7 @@ function pushMember(
   stack.push(`${JSON.stringify(key)}:`);
 }
 
-/** A member that rules allow to be absent on one side. */
+/** A member or attribute that rules allow to be absent on one side. */
 function isOptional(value: Tree, cursor: Cursor): boolean {
   if (cursor === null) return false;
   if (ruleAt(cursor, 'ignore') !== null || ruleAt(cursor, 'allow-extra') !== null) return true;
@@ -134,7 +201,8 @@ function isOptional(value: Tree, cursor: Cursor): boolean {
 function excusedText(value: Tree, cursor: Cursor): string | null {
   if (ruleAt(cursor, 'ignore') !== null) return '~';
   const type = typeOf(value);
-  if (type === 'object' && ruleAt(cursor, 'allow-extra') !== null) return '~object';
+  if ((type === 'object' || type === 'element') && ruleAt(cursor, 'allow-extra') !== null) return `~${type}`;
+  if (value instanceof Element && ruleAt(cursor, 'unordered') !== null) return `~${value.name}`;
   if (Array.isArray(value) && ruleAt(cursor, 'unordered') !== null) return `~array${value.length}`;
   if (
     type === 'string' &&

@@ -49,3 +49,16 @@ export function charsetOf(contentType: string | null): string | null {
   const label = found?.[1] ?? found?.[2];
   return label === undefined || label === '' ? null : label.toLowerCase();
 }
+
+const HEAD_BYTES = 1024;
+
+/** What an XML declaration or an HTML `meta` says of the encoding, lower case; null when neither does. */
+export function charsetWithin(bytes: Uint8Array, format: 'xml' | 'html'): string | null {
+  const head = String.fromCharCode(...bytes.subarray(0, HEAD_BYTES));
+  const found = (format === 'xml' ? XML_ENCODING : HTML_CHARSET).exec(head)?.[1]?.toLowerCase() ?? null;
+  // Who can read the declaration is not looking at UTF-16 (WHATWG HTML §13.2.3.2).
+  return found?.startsWith('utf-16') === true ? 'utf-8' : found;
+}
+
+const XML_ENCODING = /^<\?xml\s[^>]*\bencoding\s*=\s*["']([\w.:-]+)["']/;
+const HTML_CHARSET = /<meta\s[^>]*\bcharset\s*=\s*["']?\s*([\w.:-]+)/i;

@@ -1,6 +1,6 @@
 import type { Captured } from '../types.ts';
-import { compareBodies } from './body.ts';
-import type { Comparison, Inflate, RequestShape, ServiceReply } from './comparison.ts';
+import { compareBodies, type Readers } from './body.ts';
+import type { Comparison, RequestShape, ServiceReply } from './comparison.ts';
 import { compareHeaders } from './headers.ts';
 import { advance, type Cursor, ruleAt, startCursor } from './rule.ts';
 import type { RuleSet } from './rules.ts';
@@ -8,10 +8,9 @@ import { createSink, type Sink, textSample } from './sink.ts';
 import { BODY, EXCHANGE, STATUS } from './trail.ts';
 import { excusesValue, type Walk } from './tree.ts';
 
-export interface CompareContext {
+export interface CompareContext extends Readers {
   readonly request: RequestShape;
   readonly rules: RuleSet;
-  readonly inflate: Inflate;
   /** `host:port` of instances, which no client should see. */
   readonly internalHosts: readonly string[];
   /** Steps (nodes visited, table cells filled) after which a pair is given up as `compare-budget`. */
@@ -59,7 +58,7 @@ function compareExchange(
     cutShort(oversize ? 'oversize' : 'truncated', legacy, answer, walk);
     return result(sink);
   }
-  const compared = compareBodies(legacy, answer, cursor, context.inflate, walk);
+  const compared = compareBodies(legacy, answer, cursor, context, walk);
   return compared === 'legacy-too-large' ? { outcome: 'skipped', reason: 'decoded-too-large' } : result(sink);
 }
 

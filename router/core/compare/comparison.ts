@@ -1,4 +1,5 @@
 /** The words of comparing as types. Always legacy against service: `missing` = only legacy has it. */
+import type { Element, JsonType } from '../json.ts';
 import type { Captured, SkipReason } from '../types.ts';
 import type { Trail } from './trail.ts';
 
@@ -57,7 +58,7 @@ export type Detail =
 
 /** One side's value at a difference: inside the comparer only, never written down as it is. */
 export interface Sample {
-  readonly type: 'null' | 'boolean' | 'number' | 'string' | 'array' | 'object' | 'bytes' | 'header' | 'code';
+  readonly type: JsonType | 'bytes' | 'header' | 'code';
   /** The whole text of a scalar, the status, the error code; null for containers and bytes. */
   readonly text: string | null;
   /** Characters, members, elements or bytes. */
@@ -106,6 +107,27 @@ export type Inflated =
 
 /** Undoes `codings` (lower case, as applied) from right to left. Total: never throws. */
 export type Inflate = (body: Uint8Array, codings: readonly string[]) => Inflated;
+
+/** A text read as XML or HTML. */
+export type MarkupReading =
+  | { readonly kind: 'document'; readonly root: Element }
+  | { readonly kind: 'malformed' }
+  /** Declares entities, which are never expanded: compared as text. */
+  | { readonly kind: 'entities' }
+  /** More or deeper elements than are read. */
+  | { readonly kind: 'too-many' };
+
+/** What of an HTML document is not compared: the value of an attribute, or all of an element but its presence. */
+export interface HtmlIgnore {
+  readonly selector: string;
+  readonly attribute: string | null;
+}
+
+/** Readers of markup, handed in because they need libraries. Total, except for a selector that was never checked. */
+export interface Markup {
+  xml(text: string): MarkupReading;
+  html(text: string, ignore: readonly HtmlIgnore[]): MarkupReading;
+}
 
 export interface RequestShape {
   readonly method: string;

@@ -17,9 +17,16 @@ export interface WrittenTime {
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(Z|z|[+-]\d\d:\d\d)?$/;
 const HTTP_DATE =
   /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/;
+/** The two obsolete forms that every reader must accept (RFC 9110 §5.6.7). */
+const RFC850_DATE =
+  /^(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (\d\d)-(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-(\d\d) (\d\d):(\d\d):(\d\d) GMT$/;
+const ASCTIME_DATE =
+  /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4})$/;
+/** Years of two digits from here on are of the last century. */
+const CENTURY_PIVOT = 70;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** RFC 3339 (zone optional) and IMF-fixdate of RFC 9110 §5.6.7; null for anything else and for impossible dates. */
+/** RFC 3339 (zone optional) and HTTP dates of RFC 9110 §5.6.7; null for anything else and for impossible dates. */
 export function parseTime(text: string): WrittenTime | null {
   const iso = RFC3339.exec(text);
   if (iso !== null) {
@@ -30,9 +37,17 @@ export function parseTime(text: string): WrittenTime | null {
       offsetMinutes: offsetOf(zone),
     });
   }
-  const http = HTTP_DATE.exec(text);
-  if (http === null) return null;
-  const [, d, month, y, h, mi, s] = http;
+  const found = HTTP_DATE.exec(text) ?? RFC850_DATE.exec(text);
+  if (found !== null) {
+    const [, d, month, y = '', h, mi, s] = found;
+    const century = Number(y) >= CENTURY_PIVOT ? '19' : '20';
+    return httpDate(y.length === 2 ? century + y : y, month, d, h, mi, s);
+  }
+  const [, month, d, h, mi, s, y] = ASCTIME_DATE.exec(text) ?? [];
+  return y === undefined ? null : httpDate(y, month, d, h, mi, s);
+}
+
+function httpDate(y: string, month?: string, d?: string, h?: string, mi?: string, s?: string) {
   const mo = String(MONTHS.indexOf(month ?? '') + 1);
   return possible({ ...numbers(y, mo, d, h, mi, s), fraction: '', offsetMinutes: 0 });
 }

@@ -47,77 +47,97 @@ function fromBase64Url(text: string): string {
  */
 export function readEvents(text: string): Tree {
   const events: Tree[] = [];
-  let fields = new Map<string, string[]>();
+  let event: Record<string, string> = {};
+  let open = false;
   for (const line of text.replace(/\r\n?/g, '\n').split('\n')) {
     if (line === '') {
-      if (fields.size > 0) events.push(eventOf(fields));
-      fields = new Map();
-    } else if (!line.startsWith(':')) addField(fields, line);
+      if (open) events.push(event);
+      [event, open] = [{}, false];
+    } else if (addField(event, line)) open = true;
   }
   return events;
 }
 
-function addField(fields: Map<string, string[]>, line: string): void {
+const EVENT_FIELDS: ReadonlySet<string> = new Set(['id', 'event', 'data', 'retry']);
+
+/** Whether the line is a field that says something. */
+function addField(event: Record<string, string>, line: string): boolean {
   const colon = line.indexOf(':');
   const name = colon === -1 ? line : line.slice(0, colon);
-  const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
-  if (name === 'data' && fields.has(name)) fields.get(name)?.push(value);
-  else if (['id', 'event', 'data', 'retry'].includes(name)) fields.set(name, [value]);
+  if (!EVENT_FIELDS.has(name)) return false;
+  const value = colon === -1 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
+  const before = name === 'data' ? event[name] : undefined;
+  event[name] = before === undefined ? value : `${before}\n${value}`;
+  return true;
 }
 
-function eventOf(fields: ReadonlyMap<string, readonly string[]>): JsonMap {
-  const event = new JsonMap();
-  for (const [name, values] of fields) event.add(name, values.join('\n'));
-  return event;
-}
+/** A part's content as its own type has it; `depth` counts the messages it is in. */
+export type ReadPart = (content: Uint8Array, contentType: string | null, depth: number) => Tree;
 
-/** Parts of one message; more are not told apart. */
-const PARTS_MAX = 1000;
+/** Messages in messages in messages: no more than this are told apart. */
+const DEPTH_MAX = 8;
 
 /**
- * Parts of a multipart body in order: type, disposition and content, JSON parts as JSON, the others byte by byte.
- * The boundary itself is free. Null without a boundary or without a closing one. Source: RFC 2046 §5.1.
+ * Parts of a multipart body in order: type, other header lines, and content by its own type. The boundary, preamble and
+ * epilogue are free. Null without a boundary or without a closing one. Source: RFC 2046 §5.1.
  */
-export function readParts(body: Uint8Array, contentType: string | null): Tree | null {
+export function readParts(
+  body: Uint8Array,
+  contentType: string | null,
+  depth: number,
+  read: ReadPart,
+): Tree | null {
   const found =
     contentType === null ? null : /;\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))/i.exec(contentType);
   const boundary = found?.[1] ?? found?.[2];
-  if (boundary === undefined) return null;
-  const pieces = `\r\n${byteText(body)}`.split(`\r\n--${boundary}`, PARTS_MAX + 2);
-  if (!pieces.at(-1)?.startsWith('--')) return null;
-  return pieces.slice(1, -1).map(partOf);
+  if (boundary === undefined || depth > DEPTH_MAX) return null;
+  const text = `\r\n${byteText(body)}`;
+  const delimiter = `\r\n--${boundary}`;
+  const parts: Tree[] = [];
+  let start = -1;
+  for (let at = text.indexOf(delimiter); at !== -1; at = text.indexOf(delimiter, at + 2)) {
+    const after = at + delimiter.length;
+    const line = /(--)?[ \t]*(?:\r\n|$)/y;
+    line.lastIndex = after;
+    const end = line.exec(text);
+    if (end === null) continue;
+    if (start !== -1) parts.push(partOf(text.slice(start, at), depth, read));
+    if (end[1] !== undefined) return parts;
+    // The line end that closes a delimiter may also open the next one.
+    start = line.lastIndex - 2;
+  }
+  return null;
 }
 
-function partOf(piece: string): JsonMap {
+/** `piece` starts with the line end of its delimiter. */
+function partOf(piece: string, depth: number, read: ReadPart): Tree {
   const end = piece.indexOf('\r\n\r\n');
-  const head = end === -1 ? '' : piece.slice(0, end);
-  const content = end === -1 ? piece : piece.slice(end + 4);
-  const type = headerOf(head, 'content-type');
-  const json = /^application\/(?:json|[^;]*\+json)/i.test(type) ? readEmbeddedJson(utf8Of(content)) : null;
+  const [head, content] = end === -1 ? [piece, ''] : [piece.slice(0, end), piece.slice(end + 4)];
+  const headers = new JsonMap();
+  let type: string | null = null;
+  for (const line of head.split(/\r\n(?![ \t])/)) {
+    const colon = line.indexOf(':');
+    if (colon === -1) continue;
+    const name = line.slice(0, colon).trim().toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    if (name === 'content-type') type = value;
+    else if (name !== 'content-length') headers.add(name, value);
+  }
   const part = new JsonMap();
-  part.add('type', type.split(';', 1)[0]?.trim().toLowerCase() ?? '');
-  part.add('disposition', headerOf(head, 'content-disposition'));
-  part.add('content', json ?? content);
+  part.add('type', (type?.split(';', 1)[0] ?? 'text/plain').trim().toLowerCase());
+  part.add('headers', headers);
+  part.add('content', read(bytesOf(content), type ?? 'text/plain', depth + 1));
   return part;
 }
 
-function headerOf(head: string, name: string): string {
-  const line = head.split('\r\n').find((text) => text.toLowerCase().startsWith(`${name}:`));
-  return line === undefined ? '' : line.slice(name.length + 1).trim();
-}
-
 /** One character per byte, so that a boundary can be looked for without reading the bytes as any charset. */
-function byteText(bytes: Uint8Array): string {
+export function byteText(bytes: Uint8Array): string {
   const pieces: string[] = [];
   for (let i = 0; i < bytes.length; i += 8192)
     pieces.push(String.fromCharCode(...bytes.subarray(i, i + 8192)));
   return pieces.join('');
 }
 
-function utf8Of(bytes: string): string {
-  const read = readText(
-    Uint8Array.from(bytes, (c) => c.charCodeAt(0)),
-    'utf-8',
-  );
-  return read.kind === 'text' ? read.text : '';
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (c) => c.charCodeAt(0));
 }

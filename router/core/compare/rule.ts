@@ -1,5 +1,6 @@
 /** A compiled rule, and where compiled rules are looked up while an answer is walked. */
 import type { Tree } from '../json.ts';
+import type { HtmlIgnore } from './comparison.ts';
 import type { OneToOne } from './one-to-one.ts';
 import type { RuleSegment } from './trail.ts';
 
@@ -14,11 +15,12 @@ export interface VerdictContext {
 export type Verdict = (legacy: Tree, service: Tree, context: VerdictContext) => boolean;
 
 /** What a body can be read as. */
-export type BodyFormat = 'json' | 'ndjson' | 'text' | 'binary' | 'sse' | 'multipart';
+export type BodyFormat = 'json' | 'ndjson' | 'xml' | 'html' | 'text' | 'binary' | 'sse' | 'multipart';
 
 export type RuleEffect =
   | { readonly stage: 'ignore' | 'allow-extra' | 'null-equals-missing' }
-  | { readonly stage: 'read-body'; readonly as: BodyFormat }
+  /** `ignore`: of HTML only. */
+  | { readonly stage: 'read-body'; readonly as: BodyFormat; readonly ignore: readonly HtmlIgnore[] }
   | { readonly stage: 'read-string'; readonly read: (text: string) => Tree | null }
   | { readonly stage: 'unordered'; readonly key: string | null }
   | { readonly stage: 'normalise'; readonly apply: (text: string) => string }
@@ -96,6 +98,11 @@ export function advance(cursor: Cursor, segment: string | number): Cursor {
 function withAny(nodes: RuleNode[]): RuleNode[] {
   for (const node of nodes) if (node.any !== null && !nodes.includes(node.any)) nodes.push(node.any);
   return nodes;
+}
+
+/** Both places at once. */
+export function merged(a: Cursor, b: Cursor): Cursor {
+  return a === null ? b : b === null ? a : [...new Set([...a, ...b])];
 }
 
 /** The rule of that stage written first, or null. */

@@ -3,7 +3,7 @@ import type { CompareRule } from '../types.ts';
 import { ACTIONS, type Action, type Parameters } from './actions.ts';
 import { daysSinceEpoch, parseTime } from './instant.ts';
 import { emptyRuleNode, insertRule, type Rule, type RuleNode } from './rule.ts';
-import { parseRulePath } from './trail.ts';
+import { parseRulePath, type RuleSegment } from './trail.ts';
 
 export interface RuleFault {
   /** `rules[2].regex` */
@@ -60,7 +60,7 @@ function checkRule(rule: Parameters, today: string | null): RuleFault[] {
     const known = [...ACTIONS.keys()].join(', ');
     return [...faults, { path: 'action', text: `unknown action ${JSON.stringify(name)}; known: ${known}` }];
   }
-  return [...faults, ...checkParameters(rule, action)];
+  return [...faults, ...checkReach(rule, action), ...checkParameters(rule, action)];
 }
 
 function checkScope(rule: Parameters): RuleFault[] {
@@ -79,6 +79,15 @@ function checkScope(rule: Parameters): RuleFault[] {
     faults.push({ path: 'statuses', text: 'must list status codes, 100 to 599' });
   }
   return faults;
+}
+
+/** Only a whole body is read as something else. */
+function checkReach({ path, action: title }: Parameters, { wholeBody }: Action): RuleFault[] {
+  const segments = typeof path === 'string' ? parseRulePath(path) : null;
+  if (wholeBody !== true || segments === null) return [];
+  const [top, ...rest] = segments;
+  const reaches = top?.kind === 'literal' && top.text === 'body' && rest.every(({ kind }) => kind === 'any');
+  return reaches ? [] : [{ path: 'path', text: `must be /body for ${JSON.stringify(title)}` }];
 }
 
 function checkParameters(rule: Parameters, action: Action): RuleFault[] {
@@ -134,10 +143,17 @@ export function compileRules(rules: readonly CompareRule[], scope: RuleScope): R
     const effect = ACTIONS.get(rule.action)?.build(rule);
     if (path === null || effect === undefined || !applies(rule, scope)) continue;
     const compiled: Rule = { index, action: rule.action, effect };
-    insertRule(root, path, compiled);
+    insertRule(root, withLowerCaseHeader(path), compiled);
     strict ||= effect.stage === 'verdict' && effect.reach === 'strict';
   }
   return { root, strict };
+}
+
+/** Names of headers have no case; names of cookies have. */
+function withLowerCaseHeader(path: readonly RuleSegment[]): readonly RuleSegment[] {
+  const [top, name] = path;
+  if (top?.kind !== 'literal' || top.text !== 'headers' || name?.kind !== 'literal') return path;
+  return path.with(1, { kind: 'literal', text: name.text.toLowerCase() });
 }
 
 function applies(rule: CompareRule, { route, status, today }: RuleScope): boolean {

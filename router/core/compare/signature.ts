@@ -17,6 +17,8 @@ export interface Signature {
   readonly key: string;
   /** Worst first, at most `ENTRIES_MAX`. */
   readonly entries: readonly SignatureEntry[];
+  /** False: there were more entries than are kept. */
+  readonly complete: boolean;
 }
 
 const ENTRIES_MAX = 32;
@@ -53,7 +55,7 @@ export function signatureOf(
     .map(([text]) => text)
     .toSorted()
     .join('\n');
-  return { key, entries: kept.map(([, entry]) => entry) };
+  return { key, entries: kept.map(([, entry]) => entry), complete: kept.length === sorted.length };
 }
 
 function entryOf({ kind, severity, detail, legacy, service }: Difference, template: string): SignatureEntry {

@@ -1,6 +1,6 @@
 /** Collects the differences of one pair: counts are exact, lists are bounded. */
 import type { Tree } from '../json.ts';
-import { isObject, keysOf, lexemeOf, typeOf } from '../json.ts';
+import { Element, isObject, keysOf, lexemeOf, typeOf, Unreadable } from '../json.ts';
 import { isNumber } from './canonical.ts';
 import {
   type Detail,
@@ -46,7 +46,11 @@ export function createSink(internalHosts: readonly string[]): Sink {
         ignoredCount += 1;
         silencedBy.set(rule.index, (silencedBy.get(rule.index) ?? 0) + 1);
       }
-      if (list.length >= DIFFERENCES_MAX) return;
+      if (list.length >= DIFFERENCES_MAX) {
+        const last = list.pop();
+        if (last !== undefined) list.push({ ...last, detail: last.detail ?? 'many' });
+        return;
+      }
       const detail = leaks(found, internalHosts) ? 'internal-host' : found.detail;
       list.push({ ...found, detail, severity: severityOf(found.kind, detail), rule: rule?.index ?? null });
     },
@@ -113,6 +117,8 @@ export function sampleOf(value: Tree): Sample {
   const type = typeOf(value);
   if (isNumber(value)) return textSample(type, lexemeOf(value));
   if (Array.isArray(value)) return { type, text: null, length: value.length };
+  if (value instanceof Element) return { type, text: null, length: value.children.length };
+  if (value instanceof Unreadable) return textSample(type, value.text);
   if (isObject(value)) return { type, text: null, length: keysOf(value).length };
   return textSample(type, String(value));
 }

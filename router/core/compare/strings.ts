@@ -3,6 +3,7 @@ import { decimalOf, relativeLimit, withinLimit } from '../decimal.ts';
 import { lexemeOf, type Tree } from '../json.ts';
 import { isNumber } from './canonical.ts';
 import type { Detail } from './comparison.ts';
+import { type Format, formatClass } from './format.ts';
 import { parseTime, secondsOf, type WrittenTime } from './instant.ts';
 import { sameUrl } from './url.ts';
 
@@ -32,7 +33,13 @@ function numberDetail(legacy: string, service: string): Detail | null {
 export function textDetail(legacy: string, service: string): Detail | null {
   if (legacy.length > CHARS_MAX || service.length > CHARS_MAX) return null;
   for (const [detail, holds] of TEXT_DETAILS) if (holds(legacy, service)) return detail;
-  return timeDetail(legacy, service) ?? urlDetail(legacy, service);
+  return timeDetail(legacy, service) ?? urlDetail(legacy, service) ?? lengthDetail(legacy, service);
+}
+
+/** One is cut off: both begin alike. */
+function lengthDetail(legacy: string, service: string): Detail | null {
+  if (legacy === '' || service === '') return null;
+  return legacy.startsWith(service) || service.startsWith(legacy) ? 'length' : null;
 }
 
 type Holds = (legacy: string, service: string) => boolean;
@@ -45,7 +52,10 @@ const TEXT_DETAILS: readonly (readonly [Detail, Holds])[] = [
   ['unicode-form', (l, s) => l.normalize('NFKC') === s.normalize('NFKC')],
   ['uuid', (l, s) => UUID.test(l) && UUID.test(s)],
   ['case', (l, s) => l.toLowerCase() === s.toLowerCase()],
+  ['id', (l, s) => IDS.has(formatClass(l)) && formatClass(l) === formatClass(s)],
 ];
+
+const IDS: ReadonlySet<Format> = new Set<Format>(['ulid', 'hex']);
 
 function timeDetail(legacy: string, service: string): Detail | null {
   const [a, b] = [parseTime(legacy), parseTime(service)];

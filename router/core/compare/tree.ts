@@ -1,6 +1,8 @@
 /** Walks two JSON trees at once, iteratively, in legacy's document order. */
 import { assertNever } from '../assert.ts';
 import {
+  attributeSegment,
+  Element,
   isObject,
   type JsonMap,
   keysOf,
@@ -10,10 +12,12 @@ import {
   repeatedOf,
   type Tree,
   typeOf,
+  Unreadable,
 } from '../json.ts';
 import type { Alignment } from './align.ts';
 import { planOrdered, planUnordered } from './arrays.ts';
 import { isNumber, type Spend, sameNumber, sameTree } from './canonical.ts';
+import { createPlaces, isOnlyText, type Place, planChildren, planUnorderedChildren } from './elements.ts';
 import { advance, type Cursor, type Rule, ruleAt, rulesAt, type VerdictContext } from './rule.ts';
 import { createSink, type Found, type Sink, sampleOf } from './sink.ts';
 import { detailOfValues } from './strings.ts';
@@ -108,7 +112,9 @@ function reportLone(task: Lone, walk: Walk): readonly Task[] {
   const { side, value, trail, cursor } = task;
   const rule = task.silencer ?? ruleAt(cursor, 'ignore') ?? excusesAbsence(value, cursor);
   const sample = sampleOf(value);
-  const found = { trail, kind: side, detail: null } as const;
+  // A part that cannot be read says nothing about what is missing.
+  const kind = value instanceof Unreadable ? 'parse' : side;
+  const found = { trail, kind, detail: null } as const;
   if (side === 'missing') walk.sink.add({ ...found, legacy: sample, service: null }, rule);
   else walk.sink.add({ ...found, legacy: null, service: sample }, rule);
   return NOTHING;
@@ -121,6 +127,8 @@ function excusesAbsence(value: Tree, cursor: Cursor): Rule | null {
 function comparePair(task: Pair, walk: Walk): readonly Task[] {
   const { legacy, service, cursor } = task;
   const silencer = task.silencer ?? ruleAt(cursor, 'ignore');
+  if (legacy instanceof Unreadable || service instanceof Unreadable)
+    return reportUnreadable(task, silencer, walk);
   const type = typeOf(legacy);
   if (type !== typeOf(service)) return reportType(task, silencer, walk);
   const read =
@@ -128,8 +136,12 @@ function comparePair(task: Pair, walk: Walk): readonly Task[] {
       ? readStrings(task, legacy, service, walk)
       : null;
   if (read !== null) return read;
-  if (type !== 'array' && type !== 'object') return compareScalars(task, silencer, walk);
+  if (type !== 'array' && type !== 'object' && type !== 'element')
+    return compareScalars(task, silencer, walk);
   const quiet = silencer ?? subtreeRule(task, walk);
+  if (legacy instanceof Element && service instanceof Element) {
+    return compareElements({ ...task, silencer: quiet }, legacy, service, walk);
+  }
   if (Array.isArray(legacy) && Array.isArray(service)) {
     return compareArrays({ ...task, silencer: quiet }, legacy, service, walk);
   }
@@ -153,6 +165,19 @@ function readStrings(task: Pair, left: string, right: string, walk: Walk): reado
 function subtreeRule({ legacy, service, cursor }: Pair, { context }: Walk): Rule | null {
   const rule = ruleAt(cursor, 'verdict');
   return rule?.effect.reach === 'subtree' && rule.effect.holds(legacy, service, context) ? rule : null;
+}
+
+/** What cannot be read on one side, or on both and is not the same. */
+function reportUnreadable(
+  { legacy, service, trail }: Pair,
+  silencer: Rule | null,
+  walk: Walk,
+): readonly Task[] {
+  if (legacy instanceof Unreadable && service instanceof Unreadable && legacy.text === service.text)
+    return NOTHING;
+  const samples = { legacy: sampleOf(legacy), service: sampleOf(service) };
+  walk.sink.add({ trail, kind: 'parse', detail: null, ...samples }, silencer);
+  return NOTHING;
 }
 
 function reportType(task: Pair, silencer: Rule | null, walk: Walk): readonly Task[] {
@@ -261,6 +286,93 @@ function isRepeated(legacy: Obj, service: Obj, key: string): boolean {
   return repeatedOf(legacy, key) !== null || repeatedOf(service, key) !== null;
 }
 
+function compareElements(task: Pair, legacy: Element, service: Element, walk: Walk): readonly Task[] {
+  return [...attributeTasks(task, legacy, service), ...childTasks(task, legacy, service, walk)];
+}
+
+function attributeTasks(
+  { trail, cursor, silencer }: Pair,
+  legacy: Element,
+  service: Element,
+): readonly Task[] {
+  const tasks: Task[] = [];
+  const placeOf = (key: string) => {
+    const segment = attributeSegment(key);
+    return { trail: below(trail, segment), cursor: advance(cursor, segment), silencer };
+  };
+  for (const [key, value] of legacy.attributes) {
+    const other = service.attributes.get(key);
+    if (other === undefined) tasks.push({ kind: 'lone', side: 'missing', value, ...placeOf(key) });
+    else if (value !== other || cursor !== null)
+      tasks.push({ kind: 'pair', legacy: value, service: other, ...placeOf(key) });
+  }
+  const parentAllows = ruleAt(cursor, 'allow-extra');
+  for (const [key, value] of service.attributes) {
+    if (legacy.attributes.has(key)) continue;
+    const place = placeOf(key);
+    const allowed = silencer ?? parentAllows ?? ruleAt(place.cursor, 'allow-extra');
+    tasks.push({ kind: 'lone', side: 'extra', value, ...place, silencer: allowed });
+  }
+  return tasks;
+}
+
+function childTasks(task: Pair, legacy: Element, service: Element, walk: Walk): readonly Task[] {
+  const { trail, cursor, silencer } = task;
+  if (isOnlyText(legacy) && isOnlyText(service)) {
+    const [left, right] = [legacy.children.join(''), service.children.join('')];
+    const place = { trail: below(trail, 'text()'), cursor: advance(cursor, 'text()'), silencer };
+    return left === right && cursor === null
+      ? NOTHING
+      : [{ kind: 'pair', legacy: left, service: right, ...place }];
+  }
+  const places = createPlaces(legacy.children, service.children, task);
+  const rule = ruleAt(cursor, 'unordered');
+  const alignment =
+    rule === null
+      ? planChildren(legacy, service, cursor, walk.spend, walk.strict)
+      : planUnorderedChildren(legacy, service, rule.effect.key, cursor, walk.spend, (l, s) =>
+          fitsTogether(
+            legacy.children[l],
+            service.children[s],
+            places({ kind: 'pair', legacy: l, service: s }),
+            walk,
+          ),
+        );
+  if (alignment.reordered) {
+    const samples = { legacy: sampleOf(legacy), service: sampleOf(service) };
+    walk.sink.add({ trail, kind: 'order', detail: null, ...samples }, silencer ?? rule);
+  }
+  const parentAllows = ruleAt(cursor, 'allow-extra');
+  return alignment.steps.flatMap((each): readonly Task[] => {
+    const place = { ...places(each), silencer };
+    const left = each.kind === 'extra' ? undefined : legacy.children[each.legacy];
+    const right = each.kind === 'missing' ? undefined : service.children[each.service];
+    if (left === undefined) {
+      if (right === undefined) return NOTHING;
+      const allowed = silencer ?? parentAllows ?? ruleAt(place.cursor, 'allow-extra');
+      return [{ kind: 'lone', side: 'extra', value: right, ...place, silencer: allowed }];
+    }
+    if (right === undefined) return [{ kind: 'lone', side: 'missing', value: left, ...place }];
+    return [
+      ...namespaceTasks(left, right, legacy, service, place),
+      { kind: 'pair', legacy: left, service: right, ...place },
+    ];
+  });
+}
+
+/** Another namespace is a value of the element where it begins: what inherits it is not told once more. */
+function namespaceTasks(
+  left: Tree,
+  right: Tree,
+  parent: Element,
+  otherParent: Element,
+  place: Place & { readonly silencer: Rule | null },
+): readonly Task[] {
+  if (!(left instanceof Element) || !(right instanceof Element) || left.uri === right.uri) return NOTHING;
+  if (left.uri === parent.uri && right.uri === otherParent.uri) return NOTHING;
+  return [{ kind: 'pair', legacy: left.uri, service: right.uri, ...place }];
+}
+
 function compareArrays(
   task: Pair,
   legacy: readonly Tree[],
@@ -273,7 +385,8 @@ function compareArrays(
     const plan = planOrdered(legacy, service, cursor, walk.spend, walk.strict);
     return tasksOf(plan, task, legacy, service, task.silencer, walk);
   }
-  const fits = (l: number, s: number) => fitsTogether(legacy[l], service[s], trail, cursor, walk);
+  const place = { trail: below(trail, '*'), cursor: advance(cursor, '*') };
+  const fits = (l: number, s: number) => fitsTogether(legacy[l], service[s], place, walk);
   const plan = planUnordered(legacy, service, rule.effect.key, cursor, walk.spend, fits);
   return tasksOf(plan, task, legacy, service, task.silencer ?? rule, walk);
 }
@@ -282,8 +395,7 @@ function compareArrays(
 function fitsTogether(
   legacy: Tree | undefined,
   service: Tree | undefined,
-  trail: Trail,
-  cursor: Cursor,
+  place: Place,
   walk: Walk,
 ): boolean {
   if (legacy === undefined || service === undefined) return false;
@@ -292,7 +404,7 @@ function fitsTogether(
   // A trial must not fix what an id is renamed to.
   const context = { ...walk.context, renames: new Map() };
   const trial = { ...walk, sink, context, nesting: walk.nesting + 1 };
-  compareTrees(legacy, service, below(trail, '*'), advance(cursor, '*'), trial);
+  compareTrees(legacy, service, place.trail, place.cursor, trial);
   return sink.count() === 0;
 }
 
@@ -311,12 +423,14 @@ function tasksOf(
   return steps.flatMap((each): Task[] => {
     const index = each.kind === 'extra' ? each.service : each.legacy;
     const place = { trail: below(trail, index), cursor: advance(cursor, index), silencer };
+    // A rule for elements never hides how many there are.
+    const alone = { ...place, cursor: null };
     const left = each.kind === 'extra' ? undefined : legacy[each.legacy];
     const right = each.kind === 'missing' ? undefined : service[each.service];
     if (left === undefined) {
-      return right === undefined ? [] : [{ kind: 'lone', side: 'extra', value: right, ...place }];
+      return right === undefined ? [] : [{ kind: 'lone', side: 'extra', value: right, ...alone }];
     }
-    if (right === undefined) return [{ kind: 'lone', side: 'missing', value: left, ...place }];
+    if (right === undefined) return [{ kind: 'lone', side: 'missing', value: left, ...alone }];
     return [{ kind: 'pair', legacy: left, service: right, ...place }];
   });
 }

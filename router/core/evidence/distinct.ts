@@ -12,9 +12,13 @@ export interface Distinct {
   add(digest: number): boolean;
   /** Exact up to `entriesMax`; then rather too few, since a filter takes some new things for known ones. */
   readonly count: number;
+  /** About what it takes in memory. */
+  readonly bytes: number;
   content(): DistinctContent;
 }
 
+/** Of one number in a set, about. */
+const ENTRY_BYTES = 37;
 /** 256 KB. */
 const FILTER_WORDS = 65_536;
 
@@ -38,6 +42,9 @@ export function createDistinct(entriesMax: number, content: DistinctContent | nu
     },
     get count() {
       return entries.size + later;
+    },
+    get bytes() {
+      return entries.size * ENTRY_BYTES + (filter?.byteLength ?? 0);
     },
     content: () => ({
       entries: [...entries],

@@ -37,6 +37,8 @@ export interface Evidence {
   /** How many of them differ in something that nothing explains; asked anew each time, since verdicts change. */
   unexplained(explained: (template: string, kind: Kind) => boolean): number;
   shapes(): { readonly observed: number; readonly compared: number };
+  /** About what it takes in memory. */
+  readonly bytes: number;
   content(): EvidenceContent;
 }
 
@@ -44,6 +46,9 @@ export interface Evidence {
 const REQUESTS_MAX = 65_536;
 const SHAPES_MAX = 4096;
 const SIGNATURES_MAX = 200;
+/** Of a signature and of each of its entries, and of everything else, about. */
+const ENTRY_BYTES = 200;
+const OWN_BYTES = 2000;
 /** Two digests of 52 bits add up to one of 53. */
 const HALF_RANGE = 2 ** 52;
 
@@ -95,6 +100,13 @@ export function createEvidence(
       );
       const count = open.reduce((sum, signature) => sum + signature.count, evicted);
       return Math.min(count, requests.count);
+    },
+    get bytes() {
+      const sets = requests.bytes + shown.bytes + observed.bytes + compared.bytes;
+      return [...signatures.values()].reduce(
+        (sum, { entries }) => sum + (entries.length + 1) * ENTRY_BYTES,
+        sets + OWN_BYTES,
+      );
     },
     shapes: () => ({ observed: observed.count, compared: compared.count }),
     content: () => ({

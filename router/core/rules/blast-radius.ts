@@ -1,5 +1,7 @@
 /** What rules would do to what was compared so far, told before they are in force. */
+
 import type { Detail, Kind } from '../compare/comparison.ts';
+import type { Mark } from '../events.ts';
 import type { CauseEntry } from '../ports.ts';
 import type { CompareRule } from '../types.ts';
 import { better, mayAdd, type Place, type Silencing, silencing } from './effect.ts';
@@ -7,15 +9,13 @@ import { meet, type Path, rulePath, strictlyBelow, templatePath, withBelow } fro
 import { effectOf, isExpired, isForRoute } from './scope.ts';
 
 /** What a person made of a cause. */
-export type Triage = 'new' | 'bug' | 'expected' | 'noise';
-
 /** Differing pairs of one cause on one route, under the rules in force. */
 export interface SeenCause {
   readonly id: string;
   readonly route: string;
   readonly entries: readonly CauseEntry[];
   readonly count: number;
-  readonly triage: Triage;
+  readonly triage: Mark;
 }
 
 export interface RuleEvidence {
@@ -36,7 +36,7 @@ export interface SilencedPlace {
   /** False: whether it is silenced depends on the values. */
   readonly certain: boolean;
   readonly causes: readonly string[];
-  readonly triage: readonly Triage[];
+  readonly triage: readonly Mark[];
 }
 
 export interface BlastRadius {

@@ -4,12 +4,12 @@ import type { Comparison, ServiceReply } from '../../../router/core/compare/comp
 import { compileRules } from '../../../router/core/compare/rules.ts';
 import { pointerOf } from '../../../router/core/compare/trail.ts';
 import type { Captured, CompareRule } from '../../../router/core/types.ts';
-import { createInflate } from '../../../router/shadow/decode.ts';
+import { createReaders } from '../../../router/shadow/decode.ts';
 
 export type RuleText = Readonly<Record<string, unknown>> & { readonly path: string; readonly action: string };
 
 const JSON_TYPE = ['Content-Type', 'application/json'];
-const inflate = createInflate(4 * 1024 * 1024);
+const readers = createReaders(4 * 1024 * 1024);
 
 export function json(body: unknown, fields: readonly string[] = JSON_TYPE): Captured {
   return text(typeof body === 'string' ? body : JSON.stringify(body), fields);
@@ -37,7 +37,7 @@ export function compared(
   return compare(legacy, 'kind' in service ? service : reply(service), {
     request: { method: 'GET', url: 'http://shop.example/x' },
     rules: compileRules(rules.map(ruleOf), scope),
-    inflate,
+    ...readers,
     internalHosts: ['127.0.0.1:4001'],
     stepsMax: STEPS_MAX,
   });

@@ -328,6 +328,11 @@ test.each([
   ],
   [{ path: '/body', action: 'url', ignore: ['path'] }, 'rules[0].ignore: must list scheme'],
   [{ path: '/body', action: 'equivalent', pairs: [[{}, 1]] }, 'rules[0].pairs: must list'],
+  [{ path: '/body/a', action: 'html' }, 'rules[0].path: must be /body for "html"'],
+  [{ path: '/headers/x', action: 'parse-as', as: 'json' }, 'rules[0].path: must be /body for "parse-as"'],
+  [{ path: '/body', action: 'html', ignore: [{ attribute: 'x' }] }, 'rules[0].ignore: must list { selector'],
+  [{ path: '/body', action: 'html', ignore: ['p'] }, 'rules[0].ignore: must list { selector'],
+  [{ path: '/body', action: 'parse-as', as: 'csv' }, 'rules[0].as: must be one of json, ndjson, xml'],
   [7, 'rules[0]: must be an object'],
 ])('%j is a fault', (rule, expected) => {
   const faults = checkRules([rule], null).map(({ path, text }) => `${path}: ${text}`);
@@ -349,8 +354,8 @@ test('every fault of every rule is told, with its paperwork', () => {
 });
 
 test('compiling a faulty rule throws its name instead of leaving it out', () => {
-  const rule = ruleOf({ path: '/body', action: 'html' });
-  expect(() => compileRules([rule], { route: null, status: 200, today: null })).toThrow('html');
+  const rule = ruleOf({ path: '/body', action: 'csv' });
+  expect(() => compileRules([rule], { route: null, status: 200, today: null })).toThrow('csv');
 });
 
 const EVENTS = ['Content-Type', 'text/event-stream'];
@@ -363,7 +368,7 @@ test('sse compares events: comments, line ends and the order of fields are free'
   );
   expect(told(compared(legacy, text('id: 1\ndata: a\nb\n\n', EVENTS), rules))).toEqual([
     'different',
-    '/body/0/data value',
+    '/body/0/data value length',
   ]);
 });
 

@@ -12,6 +12,7 @@ import {
 import { explains, worstOf } from '../../../router/core/noise/path-verdict.ts';
 import { FEATURES, type Feature } from '../../../router/core/noise/values.ts';
 import type { Captured } from '../../../router/core/types.ts';
+import { createReaders } from '../../../router/shadow/decode.ts';
 import { type Random, randomOf } from '../../helpers/random.ts';
 import { modelOf, ROUTE, type Scalar, type Three, tripleOf } from '../../helpers/triples.ts';
 
@@ -369,7 +370,7 @@ function differencesOf(legacy: Captured, other: Captured): readonly Difference[]
     {
       request: { method: 'GET', url: 'http://legacy.example/' },
       rules: compileRules([], { route: null, status: 200, today: null }),
-      inflate: (bytes) => ({ kind: 'bytes', bytes }),
+      ...createReaders(1024 * 1024),
       internalHosts: [],
       stepsMax: STEPS_MAX,
     },

@@ -9,6 +9,7 @@ import { createIds } from '../../../flags/server/ids.ts';
 import { MIGRATIONS, migrate } from '../../../flags/server/migrations.ts';
 import { openStore } from '../../../flags/server/store.ts';
 import { call, clock, recordingLog, startServer, TOKENS, tempDir } from '../world.ts';
+import { storedIn } from './stored.ts';
 
 const FEATURES = '/api/admin/projects/default/features';
 const APP = new URL('../../../flags/server/app.ts', import.meta.url).href;
@@ -61,6 +62,56 @@ test('kill -9 during writes loses no acknowledged write', async () => {
   expect(acknowledged.filter((name) => !stored.has(name))).toEqual([]);
   const events = await call(url, 'GET', '/api/admin/search/events?type=IS:feature-created&limit=1000');
   expect((events.body as { total: number }).total).toBe(stored.size);
+});
+
+test('50 writers at once lose no event, and no event gets the number of another', async () => {
+  const { url, server, file } = await startServer();
+  const seen: number[] = [];
+  onTestFinished(server.onCommit(() => seen.push(server.revision())));
+  const before = server.revision();
+  const strategy = {
+    name: 'flexibleRollout',
+    parameters: { rollout: '10', stickiness: 'figUnit', groupId: 'g' },
+  };
+  const one = async (writer: number) => {
+    const flag = `flag-${writer}`;
+    const place = `${FEATURES}/${flag}/environments/production`;
+    const steps: readonly (readonly [string, string, unknown?])[] = [
+      ['POST', FEATURES, { name: flag }],
+      ['POST', `${place}/strategies`, strategy],
+      ['POST', `${place}/on`],
+      ['POST', `/api/admin/features/${flag}/tags`, { type: 'simple', value: 'shared' }],
+      ['PATCH', `${FEATURES}/${flag}`, [{ op: 'replace', path: '/stale', value: true }]],
+      ['POST', `${place}/off`],
+    ];
+    for (const [method, path, body] of steps) {
+      expect((await call(url, method, path, body)).status).toBeLessThan(300);
+    }
+  };
+  await Promise.all(Array.from({ length: 50 }, (_, writer) => one(writer)));
+
+  const { event = [] } = storedIn(file, tempDir());
+  const events = event as readonly { id: number; type: string; feature_name: string | null }[];
+  const ids = events.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (let writer = 0; writer < 50; writer += 1) {
+    const own = events.filter((row) => row.feature_name === `flag-${writer}`);
+    expect(own.map(({ type }) => type)).toEqual([
+      'feature-created',
+      'feature-strategy-add',
+      'feature-environment-enabled',
+      'feature-tagged',
+      'feature-metadata-updated',
+      'feature-stale-on',
+      'feature-environment-disabled',
+    ]);
+  }
+  expect(events.filter(({ type }) => type === 'tag-created')).toHaveLength(1);
+  // One commit each, in the order of rising revisions; the last one is the newest event.
+  expect(seen).toHaveLength(300);
+  expect(seen.toSorted((a, b) => a - b)).toEqual(seen);
+  expect(new Set([before, ...seen]).size).toBe(301);
+  expect(server.revision()).toBe(Math.max(...ids));
 });
 
 test('a second server on the same file is refused in one clear sentence, and the first goes on', async () => {

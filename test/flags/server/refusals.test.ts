@@ -294,3 +294,50 @@ test('a long name that is sent is not sent back', async () => {
   expect(message).toMatch(/^No active feature xxx/);
   expect(message.length).toBeLessThan(1010);
 });
+
+test('any search for flags is answered or refused', async () => {
+  const { url } = await world();
+  const names = [
+    'query',
+    'project',
+    'type',
+    'tag',
+    'segment',
+    'state',
+    'createdBy',
+    'createdAt',
+    'status',
+    'status[]',
+  ];
+  const name = fc.constantFrom(...names, 'archived', 'sortBy', 'sortOrder', 'limit', 'offset', '__proto__');
+  const value = fc.oneof(
+    fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed()),
+    fc.constantFrom(
+      'IS:default',
+      'IS_NOT:release',
+      'INCLUDE:simple:wave1',
+      'EXCLUDE_ALL:beta',
+      '-1',
+      '1e9',
+      '101',
+    ),
+    fc.constantFrom(
+      'IS_BEFORE:2020-13-99',
+      'production:enabled',
+      'environment:production',
+      'constructor',
+      'name',
+    ),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(name, value), { maxLength: 5 }), async (pairs) => {
+      const query = new URLSearchParams(pairs).toString();
+      const { status, body } = await call(url, 'GET', `${ADMIN}/search/features?${query}`);
+      expect([200, 400]).toContain(status);
+      expect(body).toMatchObject(
+        status === 200 ? { total: expect.any(Number) } : { name: 'BadDataError', details: [{}] },
+      );
+    }),
+    { seed: 20261124, numRuns: 300 },
+  );
+});
