@@ -304,6 +304,14 @@ export interface EvidenceDelta {
   readonly lastAt: number;
 }
 
+/** A place that answers of legacy have. */
+export interface Leaf {
+  readonly group: string;
+  readonly route: string;
+  /** Path template, redacted. */
+  readonly template: string;
+}
+
 /** A rule that silenced differences. */
 export interface RuleHitsDelta {
   readonly group: string;
@@ -327,6 +335,8 @@ export interface RuleHits {
   of(group: string): ReadonlyMap<string, Hits>;
   /** What each rule silenced lately. */
   silenced(group: string): ReadonlyMap<string, readonly SilencedDelta[]>;
+  /** Places that answers have, as far as they were seen. */
+  leaves(group: string): readonly Leaf[];
 }
 
 /** What a noise model is about: another build of the service or other rules begin anew. */
@@ -374,6 +384,8 @@ export interface ComparisonBatch {
   readonly causes: readonly CauseDelta[];
   /** Absent: nothing was silenced. */
   readonly hits?: readonly RuleHitsDelta[];
+  /** Absent: no answer had a place that was not seen before. */
+  readonly leaves?: readonly Leaf[];
   /** Noise models that have changed, as a whole. */
   readonly noise?: { readonly plane: number; readonly rows: readonly NoiseRow[] };
   /** Per group: how often a cause that is not in this batch may have been seen at most. */

@@ -107,6 +107,7 @@ const LAST_NOISE_MS_MAX = 1_000;
 const CROWDED = 0.5;
 
 const BUILDS_MAX = 1000;
+const DAY_MS = 86_400_000;
 /** Larger answers are not tested: their mutants would keep the thread from its work. */
 const SELF_TEST_BYTES_MAX = 32_768;
 const IDENTICAL: Judged = { outcome: 'same', silencedBy: [] };
@@ -135,6 +136,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   let running = 0;
   let timer: NodeJS.Timeout | undefined;
   let pumping = false;
+  let day = { number: -1, text: '' };
   /** Something was learned since noise was handed on last. */
   let learning = false;
   /** Models that no store has taken yet, each once: no more of them than the thread has. */
@@ -338,8 +340,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     };
   }
 
+  /** Asked for every pair: the text is made once a day. */
   function today(): string {
-    return new Date(deps.clock.wall()).toISOString().slice(0, 10);
+    const wall = deps.clock.wall();
+    const number = Math.floor(wall / DAY_MS);
+    if (number !== day.number) day = { number, text: new Date(wall).toISOString().slice(0, 10) };
+    return day.text;
   }
 
   function finish(ticket: Ticket, replayed: Replayed | null, judged: Judged): void {

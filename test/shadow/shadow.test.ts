@@ -10,6 +10,7 @@ import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../.
 import { createComparisonStore } from '../../router/store/comparisons.ts';
 import { MIGRATIONS } from '../../router/store/migrations.ts';
 import { openDatabase } from '../../router/store/open.ts';
+import { realClock } from '../helpers/clock.ts';
 import { counted } from '../helpers/counted.ts';
 import { group, IMPATIENT, ignoring, job, LIMITS, memoryStore, ok, shadowDeps, target } from './jobs.ts';
 import { jsonAnswer, rawUpstream } from './upstream.ts';
@@ -63,6 +64,24 @@ test('equal, ignored and different answers are counted as such', async () => {
     skipped: {},
     pending: 0,
   });
+});
+
+test('a rule stops by itself on the day after its last, and what it hid is evidence of other rules', async () => {
+  const upstream = await upstreamOf(jsonAnswer('{"a":2}'));
+  const store = memoryStore();
+  let wall = Date.UTC(2026, 5, 30, 23, 59);
+  const shadow = started({ store, clock: { now: realClock.now, wall: () => wall } });
+  const catalog = group({ rules: [{ ...ignoring('/body/a'), expires: '2026-06-30' }] });
+  offer(shadow, job(upstream.origin, { group: catalog }));
+  await shadow.idle();
+  wall += 60_000;
+  offer(shadow, job(upstream.origin, { group: catalog }));
+  await shadow.idle();
+  shadow.flush();
+  const [batch] = store.batches;
+  expect(batch?.counts.map(({ outcome }) => outcome)).toEqual(['ignored', 'different']);
+  expect(new Set(batch?.counts.map(({ rules }) => rules)).size).toBe(2);
+  expect(batch?.hits?.map(({ count }) => count)).toEqual([1]);
 });
 
 test.each<[what: string, bytes: string, kind: string]>([
