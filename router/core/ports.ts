@@ -151,6 +151,8 @@ export interface FlagRequest {
   /** The flag server, and the audit event that the change left there. */
   readonly server: string;
   readonly event: number;
+  /** When that event happened: a server whose data was lost or put back counts its events anew. */
+  readonly at: string;
   readonly by: string;
   readonly reason: string | null;
 }
@@ -158,7 +160,7 @@ export interface FlagRequest {
 /** Bounded: the oldest are forgotten. Throws when the disk does not take it. */
 export interface FlagRequests {
   keep(request: FlagRequest): void;
-  find(server: string, event: number): FlagRequest | null;
+  find(server: string, event: Pick<FlagEvent, 'id' | 'at'>): FlagRequest | null;
 }
 
 /** What became of one copy. */
