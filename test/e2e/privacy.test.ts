@@ -239,6 +239,7 @@ test('no value of a request or an answer reaches a file, the log, a command or t
     'groups/catalog',
     'groups/catalog/evidence',
     'groups/catalog/selftest',
+    'groups/catalog/rules',
     'ledger',
   ])
     await get(`/api/v1/${resource}`);
@@ -254,6 +255,7 @@ test('no value of a request or an answer reaches a file, the log, a command or t
     ...causes.slice(0, 3).map(({ id }) => ['diffs', 'catalog', id]),
     ['evidence', 'catalog'],
     ['selftest', 'catalog'],
+    ['rules', 'list', 'catalog'],
     ['history'],
   ];
   for (const command of commands) {
