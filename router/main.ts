@@ -38,6 +38,7 @@ import { createPlanes, startPlanes } from './planes.ts';
 import { drainLeftovers, forgetWorkers, readLeftovers } from './processes/leftovers.ts';
 import { createReload } from './reload.ts';
 import { groupNoise } from './shadow/noise-report.ts';
+import { selectorFaults } from './shadow/selectors.ts';
 import { createComparisonStore } from './store/comparisons.ts';
 import { createEvidenceStore } from './store/evidence.ts';
 import { createFlagRequests } from './store/flag-requests.ts';
@@ -207,6 +208,7 @@ async function assemble(
     routing,
     store: comparisons,
     hits: ruleHits,
+    selectorFaults,
     planes,
     clock,
     log,

@@ -56,6 +56,8 @@ interface RulesDeps {
   readonly routing: Pick<Routing, 'get' | 'refresh'>;
   readonly store: Pick<ComparisonStore, 'counts' | 'causes' | 'cause' | 'current'>;
   readonly hits: RuleHits;
+  /** Faults that only a parser of selectors can see. */
+  readonly selectorFaults: (rules: readonly unknown[]) => readonly Fault[];
   readonly planes: {
     /** Resolves once every running data plane has this snapshot or a later one, or the time is over. */
     applied(revision: number, withinMs: number): Promise<Applied>;
@@ -72,7 +74,7 @@ const LOOKS_APART = 100;
 const NO_HITS = { count: 0, lastAt: null } as const;
 
 export function createRules(deps: RulesDeps): Rules {
-  const { ledger, routing, store, hits, planes, clock, log } = deps;
+  const { ledger, routing, store, hits, selectorFaults, planes, clock, log } = deps;
 
   function marksOf(group: string): ReadonlyMap<string, Marked> {
     return ledger.state().groups.get(group)?.marks ?? new Map();
@@ -177,6 +179,7 @@ export function createRules(deps: RulesDeps): Rules {
       const routes = group.routes.map(({ label }) => label);
       const faults = [
         ...checkRuleList(drafts, { routes, today: today(), before: group.rules }),
+        ...selectorFaults(drafts),
         ...endedFaults(drafts, today()),
         ...forceFaults(asked.force, drafts, actor),
       ];

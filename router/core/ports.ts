@@ -193,6 +193,17 @@ export interface Replayer {
   stop(): void;
 }
 
+/** What became of second calls, of one process. */
+export interface BaselineCounts {
+  readonly started: number;
+  /** All three answers were compared. */
+  readonly judged: number;
+  /** The second call or the copy gave nothing to compare. */
+  readonly lost: number;
+  /** Wanted, but there was no time or room. */
+  readonly shed: number;
+}
+
 export interface ShadowSink {
   /**
    * Asked before anything is copied: why a copy of this group would be refused now, or null. Room that is there

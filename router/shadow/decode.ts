@@ -3,6 +3,7 @@ import zlib from 'node:zlib';
 import type { Readers } from '../core/compare/body.ts';
 import type { Inflate, Inflated } from '../core/compare/comparison.ts';
 import { readHtml } from './html.ts';
+import { sameBytes } from './identical.ts';
 import { readXml } from './xml.ts';
 
 interface Options {
@@ -25,7 +26,7 @@ const CODINGS: ReadonlyMap<string, Undo> = new Map<string, Undo>([
 
 /** Everything `compare` is handed to read bodies with. */
 export function createReaders(decodedBytesMax: number): Readers {
-  return { inflate: createInflate(decodedBytesMax), markup: { xml: readXml, html: readHtml } };
+  return { inflate: createInflate(decodedBytesMax), markup: { xml: readXml, html: readHtml }, sameBytes };
 }
 
 /**

@@ -1,17 +1,11 @@
-import { agreeByLine } from '../core/compare/headers.ts';
+import { isIdentical } from '../core/compare/compare.ts';
 import type { Captured } from '../core/types.ts';
 
-/**
- * Whether two whole answers are the same byte for byte, apart from header lines that are never compared: no rule and no
- * reader could find a difference, so nothing has to be parsed.
- */
+/** Whether nothing has to be parsed: `isIdentical` of the comparer, asked before a pair is handed to it. */
 export function areIdentical(legacy: Captured, service: Captured): boolean {
-  return (
-    legacy.status === service.status &&
-    !legacy.truncated &&
-    !service.truncated &&
-    legacy.body.length === service.body.length &&
-    agreeByLine(legacy.fields, service.fields) &&
-    Buffer.compare(legacy.body, service.body) === 0
-  );
+  return isIdentical(legacy, service, sameBytes);
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0;
 }

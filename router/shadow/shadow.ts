@@ -3,6 +3,7 @@ import { assertNever } from '../core/assert.ts';
 import type { ServiceReply } from '../core/compare/comparison.ts';
 import { type Outcome, outcomeOf } from '../core/outcome.ts';
 import type {
+  BaselineCounts,
   Clock,
   ComparisonBatch,
   ComparisonStore,
@@ -17,7 +18,7 @@ import type {
 import type { Captured, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 import { askedOf } from './asked.ts';
-import { type BaselineCounts, createBaselines } from './baseline.ts';
+import { createBaselines } from './baseline.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';
@@ -173,7 +174,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
         if (refused !== null) finish(ticket, null, skip(refused));
         else send(ticket);
       });
-    } else if (baselines.wants(job, startedAt, isCrowded)) sendBoth(ticket);
+    } else if (baselines.wants(job, startedAt, () => isCrowded(job, startedAt))) sendBoth(ticket);
     else send(ticket);
   }
 
@@ -227,10 +228,11 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     for (const start of order) start();
   }
 
-  function isCrowded(): boolean {
+  /** Second calls are given up before copies are. */
+  function isCrowded({ primaryTarget }: ShadowJob, now: number): boolean {
     const { requestsMax, bytesMax } = options.queue;
     const full = queue.waiting() > requestsMax * CROWDED || queue.bytes() > bytesMax * CROWDED;
-    return full || deps.overloaded();
+    return full || deps.overloaded() || !breaker.allows(primaryTarget.origin, now);
   }
 
   function moment(): { readonly now: number; readonly wall: number } {

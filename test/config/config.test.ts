@@ -196,6 +196,14 @@ describe('a fault is told with its path and a hint', () => {
       { path: 'groups.orders.compare.rules[0].action', text: expect.stringContaining('unknown action') },
     ],
     [
+      'a place of values that is no path',
+      { groups: { orders: { ...ORDERS, compare: { showValues: ['/body/a', 'body'] } } } },
+      {
+        path: 'groups.orders.compare.showValues[1]',
+        text: 'must be a pointer below /body or /headers, as in a rule',
+      },
+    ],
+    [
       'a rule that lives too long',
       { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ expires: '2026-12-31' })] } } } },
       { path: 'groups.orders.compare.rules[0].expires', text: 'must be at most 90 days away' },
@@ -208,6 +216,14 @@ describe('a fault is told with its path and a hint', () => {
         text: expect.stringContaining(
           'unknown parameter of "ignore-value"; known: path, action, owner, reason, ticket',
         ),
+      },
+    ],
+    [
+      'a rule with a selector that is not supported',
+      { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith(HTML_RULE)] } } } },
+      {
+        path: 'groups.orders.compare.rules[0].ignore[0].selector',
+        text: ':first-child is not supported',
       },
     ],
     [
@@ -262,6 +278,16 @@ describe('a fault is told with its path and a hint', () => {
   ];
   test.each(CASES)('%s', (_what, change, fault) => {
     expect(faultsOf({ ...GOOD, ...change }, { SET: 'x' })).toEqual([expect.objectContaining(fault)]);
+  });
+
+  test('a plan for writes that has expired is none', () => {
+    const writes = { ...WRITES, mode: 'dry-run', expires: '2025-12-31' };
+    const routes = [
+      { match: 'POST /a', writes },
+      { match: 'POST /b', writes: { ...writes, mode: 'off' } },
+    ];
+    const { routing } = parse({ ...GOOD, groups: { orders: { ...ORDERS, routes } } }, {});
+    expect(routing.groups[0]?.routes.map((route) => route.writes)).toEqual([null, null]);
   });
 
   test('an admin token that was named but is not set', () => {
@@ -429,6 +455,8 @@ describe('looking for the file', () => {
     expect(() => findConfig(deep)).toThrow(ConfigError);
   });
 });
+
+const HTML_RULE = { path: '/body', action: 'html', ignore: [{ selector: 'p:first-child' }] };
 
 function ruleWith(change: object): object {
   return {

@@ -28,7 +28,7 @@ interface ComparisonCase {
   readonly id: string;
   readonly primary: Answer;
   readonly candidate: Answer;
-  readonly request?: { readonly method: string; readonly url: string };
+  readonly request?: { readonly method?: string; readonly url?: string };
   readonly rules?: readonly CompareRule[];
   readonly expected: Expected;
 }
@@ -39,12 +39,21 @@ const REQUEST = { method: 'GET', url: 'http://legacy.example/' };
 /** Runs every case of a parsed file; throws TypeError when it is not a list of comparison cases. */
 export function runComparisonCases(file: unknown): readonly CaseResult[] {
   if (!Array.isArray(file) || !file.every(isCase)) throw new TypeError('not a list of comparison cases');
-  return file.map((each) => ({ id: each.id, failure: failureOf(each) }));
+  return file.map((each) => ({ id: each.id, failure: failureOrThrown(each) }));
 }
 
 function isCase(value: unknown): value is ComparisonCase {
   if (typeof value !== 'object' || value === null) return false;
   return 'id' in value && 'primary' in value && 'candidate' in value && 'expected' in value;
+}
+
+/** A case that cannot be run is a failed one: the others are run. */
+function failureOrThrown(each: ComparisonCase): CaseResult['failure'] {
+  try {
+    return failureOf(each);
+  } catch (error) {
+    return { expected: JSON.stringify(each.expected), got: `cannot be run: ${String(error)}` };
+  }
 }
 
 function failureOf(each: ComparisonCase): CaseResult['failure'] {
@@ -63,7 +72,7 @@ function comparisonOf(each: ComparisonCase): Comparison {
   const legacy = capturedOf(each.primary);
   const rules = compileRules(each.rules ?? [], { route: null, status: legacy.status, today: null });
   const service = { kind: 'answer', answer: capturedOf(each.candidate), oversize: false } as const;
-  const request = each.request ?? REQUEST;
+  const request = { ...REQUEST, ...each.request };
   return compare(legacy, service, {
     request,
     rules,
@@ -73,11 +82,11 @@ function comparisonOf(each: ComparisonCase): Comparison {
   });
 }
 
-function capturedOf({ status, headers, body = '', bodyEncoding, truncated = false }: Answer): Captured {
+function capturedOf({ status, headers, body, bodyEncoding, truncated = false }: Answer): Captured {
   const fields = Object.entries(headers).flatMap(([name, value]) =>
     (typeof value === 'string' ? [value] : value).flatMap((line) => [name, line]),
   );
-  return { status, fields, body: Buffer.from(body, bodyEncoding ?? 'utf8'), truncated };
+  return { status, fields, body: Buffer.from(body ?? '', bodyEncoding ?? 'utf8'), truncated };
 }
 
 function agrees(

@@ -152,6 +152,15 @@ describe('a rule is faulty', () => {
     expect(result.faults[0]?.text).toContain(text);
   });
 
+  test('a selector that is not supported is a fault of its rule', async () => {
+    const it = world();
+    const html = { ...RULE, path: '/body', action: 'html', ignore: [{ selector: 'a ~ b' }] };
+    expect(await it.add({ rules: [html] })).toEqual({
+      kind: 'invalid',
+      faults: [{ path: 'rules[0].ignore[0].selector', text: '~ is not supported' }],
+    });
+  });
+
   test('the same rule a second time could never apply', async () => {
     const it = world();
     compare(it);

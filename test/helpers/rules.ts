@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { createRules, type Rules } from '../../router/control/rules.ts';
 import type { ComparisonStore, RuleHits } from '../../router/core/ports.ts';
+import { selectorFaults } from '../../router/shadow/selectors.ts';
 import { createComparisonStore } from '../../router/store/comparisons.ts';
 import { MIGRATIONS } from '../../router/store/migrations.ts';
 import { openDatabase } from '../../router/store/open.ts';
@@ -21,7 +22,7 @@ export function rulesOf({ ledger, routing, clock }: ControlPlane): RulesWorld {
   const store = createComparisonStore(db);
   const hits = createRuleHits(db);
   const planes = { applied: async () => ({ running: 1, confirmed: 1 }), flush: () => undefined };
-  const rules = createRules({ ledger, routing, store, hits, planes, clock, log: quiet });
+  const rules = createRules({ ledger, routing, store, hits, selectorFaults, planes, clock, log: quiet });
   rules.took(routing.get());
   routing.onSwap(rules.took);
   return { rules, hits, store: hits.counting(store) };

@@ -115,7 +115,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
     {
       parameters: { regex: isRegex },
       required: ['regex'],
-      build: (p) => scalar(bothMatch(new RegExp(textOf(p, 'regex') ?? '', 'u'))),
+      build: (p) => scalar(bothMatch(regexOf(textOf(p, 'regex') ?? '', ''))),
     },
   ],
   [
@@ -143,7 +143,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
       parameters: { regex: isRegex },
       required: ['regex'],
       build: (p) => {
-        const regex = new RegExp(textOf(p, 'regex') ?? '', 'gu');
+        const regex = regexOf(textOf(p, 'regex') ?? '', 'g');
         return { stage: 'normalise', apply: (text) => text.replace(regex, MASKED) };
       },
     },
@@ -312,10 +312,19 @@ function isRegex(value: unknown): string | null {
   if (typeof value !== 'string' || value === '') return 'must be a regular expression as text';
   if (value.length > REGEX_LENGTH_MAX) return `must have at most ${REGEX_LENGTH_MAX} characters`;
   try {
-    new RegExp(value, 'u');
+    regexOf(value, '');
     return null;
   } catch {
-    return 'is not a regular expression (flag u)';
+    return 'is not a regular expression';
+  }
+}
+
+/** By code point; a text that only the older syntax allows (`\'`) is read by that. Throws SyntaxError. */
+function regexOf(text: string, flags: string): RegExp {
+  try {
+    return new RegExp(text, `${flags}u`);
+  } catch {
+    return new RegExp(text, flags);
   }
 }
 

@@ -22,6 +22,7 @@ interface Coded {
 export interface Readers {
   readonly inflate: Inflate;
   readonly markup: Markup;
+  readonly sameBytes: (a: Uint8Array, b: Uint8Array) => boolean;
 }
 
 /** Adds the differences of two complete bodies. */
@@ -29,9 +30,10 @@ export function compareBodies(
   legacy: Captured,
   service: Captured,
   root: Cursor,
-  { inflate, markup }: Readers,
+  readers: Readers,
   walk: Walk,
 ): BodyResult {
+  const { inflate, sameBytes } = readers;
   const [left, right] = [codedOf(legacy), codedOf(service)];
   const cursor = advance(root, 'body');
   const alike = sameList(left.codings, right.codings) && sameCharset(left.contentType, right.contentType);
@@ -45,11 +47,12 @@ export function compareBodies(
     if (!sameBytes(left.bytes, right.bytes)) {
       report('value', 'unknown-coding', left.bytes, right.bytes, cursor, walk);
     }
-  } else compareDecoded({ ...left, bytes: a.bytes }, { ...right, bytes: b.bytes }, cursor, markup, walk);
+  } else compareDecoded({ ...left, bytes: a.bytes }, { ...right, bytes: b.bytes }, cursor, readers, walk);
   return 'compared';
 }
 
-function compareDecoded(left: Coded, right: Coded, cursor: Cursor, markup: Markup, walk: Walk): void {
+function compareDecoded(left: Coded, right: Coded, cursor: Cursor, readers: Readers, walk: Walk): void {
+  const { sameBytes } = readers;
   const rule = ruleAt(cursor, 'read-body');
   const declared = formatOfPair(left, right);
   const format = rule?.effect.as ?? declared;
@@ -58,11 +61,17 @@ function compareDecoded(left: Coded, right: Coded, cursor: Cursor, markup: Marku
   if (reread) walk.sink.add({ trail: BODY, kind: 'value', detail: null, ...bytesOf(left, right) }, rule);
   if (format === 'binary') {
     if (!sameBytes(left.bytes, right.bytes)) report('value', null, left.bytes, right.bytes, cursor, walk);
-  } else if (format === 'multipart') compareParts(left, right, cursor, markup, walk);
-  else compareTextual({ format, ignore: rule?.effect.ignore ?? [], markup }, left, right, cursor, walk);
+  } else if (format === 'multipart') compareParts(left, right, cursor, readers, walk);
+  else compareTextual({ format, ignore: rule?.effect.ignore ?? [], readers }, left, right, cursor, walk);
 }
 
-function compareParts(left: Coded, right: Coded, cursor: Cursor, markup: Markup, walk: Walk): void {
+function compareParts(
+  left: Coded,
+  right: Coded,
+  cursor: Cursor,
+  { markup, sameBytes }: Readers,
+  walk: Walk,
+): void {
   const read = partReader(markup, walk);
   const tree = ({ bytes, contentType }: Coded) => readParts(bytes, contentType, 0, read);
   const [a, b] = [tree(left), tree(right)];
@@ -105,16 +114,16 @@ function readingTree(reading: JsonReading, text: string, walk: Walk): Tree {
 interface Manner {
   readonly format: Exclude<BodyFormat, 'binary' | 'multipart'>;
   readonly ignore: readonly HtmlIgnore[];
-  readonly markup: Markup;
+  readonly readers: Readers;
 }
 
 function compareTextual(manner: Manner, left: Coded, right: Coded, cursor: Cursor, walk: Walk): void {
-  const { format } = manner;
+  const { format, readers } = manner;
   const text = (side: Coded) =>
     readText(side.bytes, charsetOf(side.contentType) ?? charsetInside(side, format));
   const [a, b] = [text(left), text(right)];
   if (a.kind === 'unreadable' || b.kind === 'unreadable') {
-    const undecodable = a.kind === b.kind && sameBytes(left.bytes, right.bytes);
+    const undecodable = a.kind === b.kind && readers.sameBytes(left.bytes, right.bytes);
     if (!undecodable) report('encoding', 'charset', left.bytes, right.bytes, cursor, walk);
   } else if (format === 'text') {
     if (isOnlyOneDocument(left, right, a.text, b.text)) {
@@ -152,7 +161,7 @@ function compareTexts(left: string, right: string, cursor: Cursor, walk: Walk): 
 }
 
 function compareMarkup(
-  { format, ignore, markup }: Manner,
+  { format, ignore, readers: { markup } }: Manner,
   left: string,
   right: string,
   cursor: Cursor,
@@ -269,19 +278,6 @@ function sameList(a: readonly string[], b: readonly string[]): boolean {
 /** Equal bytes are the same text only in the same charset. */
 function sameCharset(a: string | null, b: string | null): boolean {
   return charsetOf(a) === charsetOf(b);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  const [left, right] = [viewOf(a), viewOf(b)];
-  const words = a.length - (a.length % 4);
-  for (let i = 0; i < words; i += 4) if (left.getInt32(i) !== right.getInt32(i)) return false;
-  for (let i = words; i < a.length; i += 1) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function isBlank(text: string): boolean {
