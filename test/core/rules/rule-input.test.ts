@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { ACTIONS } from '../../../router/core/compare/actions.ts';
+import { suggestedRule } from '../../../router/core/compare/suggest.ts';
 import { checkRuleList } from '../../../router/core/rules/check.ts';
 import type { RuleInput } from '../../../router/core/rules/rule-input.ts';
-import { suggestedRule } from '../../../router/core/rules/suggest.ts';
 import { ruleOf } from '../compare/answers.ts';
 
 type Action = RuleInput['action'];
