@@ -1,4 +1,6 @@
 /** Comparison rules while the program runs: shown, previewed, added, taken back. */
+
+import { suggestedRule } from '../core/compare/suggest.ts';
 import type { Actor, Happening } from '../core/events.ts';
 import type { Applied, Clock, ComparisonStore, Ledger, Log, RuleHits } from '../core/ports.ts';
 import type { Marked } from '../core/rollout.ts';
@@ -8,7 +10,6 @@ import { type Finding, findings, type Hits, type KnownRule } from '../core/rules
 import { type RefusalCode, refusals, unownedRefusal } from '../core/rules/refusals.ts';
 import { isExpired, ruleText } from '../core/rules/scope.ts';
 import { ADDED_MAX, type AddedRule, type Forced } from '../core/rules/stored.ts';
-import { suggestedRule } from '../core/rules/suggest.ts';
 import type { CompareRule, Group, Snapshot } from '../core/types.ts';
 import { CONFIRM_MS } from './act.ts';
 import type {

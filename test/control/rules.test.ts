@@ -215,6 +215,16 @@ test('right after a rule was added the next one is judged by what was compared b
   expect(codes(again)).toEqual(['NEVER_DRIFTED']);
 });
 
+test('a rule that hides what somebody called a bug is refused', async () => {
+  const it = world();
+  compare(it);
+  const happenings = [
+    { type: 'cause.marked', body: { cause: CAUSE, mark: 'bug', reason: 'prices' } },
+  ] as const;
+  it.ledger.append({ group: 'orders', expectedRev: null, actor: ANA, happenings });
+  expect(codes(await it.add({}))).toEqual(['TRIAGED_BUG']);
+});
+
 test('a forced rule needs a second person, and is shown for as long as it is in force', async () => {
   const it = world();
   compare(it, {}, 30);

@@ -17,6 +17,7 @@ const BY_DETAIL: Readonly<
   'url-host': { action: 'url', ignore: ['scheme', 'host', 'port'] },
   'url-query-order': { action: 'url', ignore: ['query-order'] },
   uuid: { action: 'uuid' },
+  nonce: { action: 'mask', regex: "'nonce-[^']+'" },
 };
 
 /**

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { ACTIONS } from '../../../router/core/compare/actions.ts';
+import { suggestedRule } from '../../../router/core/compare/suggest.ts';
 import { checkRuleList } from '../../../router/core/rules/check.ts';
 import type { RuleInput } from '../../../router/core/rules/rule-input.ts';
-import { suggestedRule } from '../../../router/core/rules/suggest.ts';
 import { ruleOf } from '../compare/answers.ts';
 
 type Action = RuleInput['action'];
 const PAPERWORK = { owner: 'team', reason: 'test', expires: '2026-12-31', ticket: 'T-1', statuses: [200] };
 const at = { path: '/body/a', ...PAPERWORK };
-const whole = { path: '/body', ...PAPERWORK };
+const body = { ...at, path: '/body' };
 
 /** Every action as a person may write it, with all its parameters. */
 const EVERY: { readonly [A in Action]: Extract<RuleInput, { readonly action: A }> } = {
@@ -40,10 +40,10 @@ const EVERY: { readonly [A in Action]: Extract<RuleInput, { readonly action: A }
   'embedded-json': { ...at, action: 'embedded-json' },
   jwt: { ...at, action: 'jwt', ignoreClaims: ['iat'] },
   rename: { ...at, action: 'rename', group: 'order' },
-  html: { ...whole, action: 'html', ignore: [{ selector: 'input', attribute: 'value' }] },
-  sse: { ...whole, action: 'sse' },
-  multipart: { ...whole, action: 'multipart' },
-  'parse-as': { ...whole, action: 'parse-as', as: 'json' },
+  html: { ...body, action: 'html', ignore: [{ selector: 'input', attribute: 'value' }] },
+  sse: { ...body, action: 'sse' },
+  multipart: { ...body, action: 'multipart' },
+  'parse-as': { ...body, action: 'parse-as', as: 'json' },
   equivalent: { ...at, action: 'equivalent', pairs: [['Y', true]] },
 };
 
