@@ -1,5 +1,4 @@
 /** Takes the values out of differences, inside the comparer: shapes and keyed digests leave it, values never do. */
-import { createHmac } from 'node:crypto';
 import type { Difference, Sample } from '../core/compare/comparison.ts';
 import { type Format, formatClass, lengthBucket } from '../core/compare/format.ts';
 import { advance, emptyRuleNode, insertRule, startCursor } from '../core/compare/rule.ts';
@@ -8,6 +7,7 @@ import type { ShownRequest } from '../core/ports.ts';
 import type { Segment } from '../core/types.ts';
 import type { Asked } from './asked.ts';
 import { masked } from './detectors.ts';
+import { createKeyedDigest } from './keyed-digest.ts';
 
 /** Equality of digests shows equality of values; the values cannot be read back without the key. */
 interface Shape {
@@ -62,7 +62,8 @@ const VALUE_CHARS_MAX = 200;
 
 /** `key`: secret of this installation, from its data folder. */
 export function createRedactor(key: Uint8Array): Redactor {
-  const digest = (text: string) => createHmac('sha256', key).update(text).digest('hex').slice(0, 16);
+  const keyed = createKeyedDigest(key);
+  const digest = (text: string) => keyed(text).slice(0, 16);
   const hashed = (name: string) => `#${digest(name).slice(0, 8)}`;
   const nameOf = (name: string) => (NAME.test(name) && !isVariable(name) ? name : hashed(name));
 
