@@ -79,6 +79,22 @@ export const figShadow = figUp('fig-shadow', ({ copies }) => ({
   limits: LIMITS_MAX,
 }));
 
+/** Legacy is never asked a second time. */
+export const figShadowOnce = figUp('fig-shadow-once', ({ copies }) => ({
+  service: copies,
+  share: 0,
+  shadow: 100,
+  limits: { ...LIMITS_MAX, baseline: { perSecondMax: 0 } },
+}));
+
+/** Legacy is asked a second time as often as the configuration allows. */
+export const figShadowTwice = figUp('fig-shadow-twice', ({ copies }) => ({
+  service: copies,
+  share: 0,
+  shadow: 100,
+  limits: { ...LIMITS_MAX, baseline: { rate: 1, perSecondMax: 1_000 } },
+}));
+
 export const FRONT: readonly Contestant[] = [direct, httpProxy, nginx, haproxy, fig, figFlags];
 
 export function figWorkers(workers: number): Contestant {

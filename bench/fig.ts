@@ -16,7 +16,11 @@ export interface GroupSetup {
   /** Percent of users whose requests are copied and compared. */
   readonly shadow: number;
   /** Limits of the copies; null: the defaults. */
-  readonly limits: { readonly perSecondMax: number; readonly inFlightMax: number } | null;
+  readonly limits: {
+    readonly perSecondMax: number;
+    readonly inFlightMax: number;
+    readonly baseline?: { readonly rate?: number; readonly perSecondMax: number };
+  } | null;
 }
 
 /** What `fig status` says of copies, since the start. */

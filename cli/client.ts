@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Envelope, Move, Problem, Receipt } from '../router/control/api.ts';
 import { CommandFailure, EXIT, type ExitCode } from './exit.ts';
+import { plain } from './ui.ts';
 
 /** Longest wait for an answer; a move waits for the flag, which takes at most 10 s. */
 const ANSWER_MS = 20_000;
@@ -51,7 +52,7 @@ export function connect(data: string): Client {
       if (error instanceof Error && error.name === 'TimeoutError') {
         throw new CommandFailure(`no answer from ${address} within ${ANSWER_MS} ms`, EXIT.timeout);
       }
-      throw new CommandFailure(`no server answers at ${address}`, EXIT.unreachable, 'fig up');
+      throw unanswered(address, error, body !== undefined);
     });
     const text = await response.text();
     const reply: unknown = parsed(text);
@@ -65,6 +66,19 @@ export function connect(data: string): Client {
     post: (path, body, ifRev) => call('POST', path, body, ifRev),
     delete: (path, body) => call('DELETE', path, body),
   };
+}
+
+/** Refused, or cut off in the middle: then what was asked for may have been done. */
+function unanswered(address: string, error: unknown, asked: boolean): CommandFailure {
+  const cause = error instanceof Error ? error.cause : null;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : null;
+  if (!asked || (code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET'))
+    return new CommandFailure(`no server answers at ${address}`, EXIT.unreachable, 'fig up');
+  return new CommandFailure(
+    `the server at ${address} ended before it answered: whether this was done is not known`,
+    EXIT.unreachable,
+    'fig history and fig flags history, once it is back',
+  );
 }
 
 /** Sends one move. `ifRev` undefined: whatever the rev is. */
@@ -137,7 +151,7 @@ function failureOf(status: number, text: string): CommandFailure {
     details === undefined
       ? (problem.detail ?? `the server answered ${status}`)
       : `${problem.detail}: ${details}`;
-  return new CommandFailure(message, exitOf(status), problem.next ?? null, problem);
+  return new CommandFailure(plain(message), exitOf(status), problem.next ?? null, problem);
 }
 
 function exitOf(status: number): ExitCode {

@@ -4,7 +4,7 @@ import type { FlagExplained } from '../router/core/flags.ts';
 import type { FlagStatus } from '../router/core/ports.ts';
 import { cookieArgument, headerArgument, requestArgument } from './arguments.ts';
 import { connect, dataFolder } from './client.ts';
-import { duration, percent, plain, print, table } from './ui.ts';
+import { duration, percent, print, table } from './ui.ts';
 
 interface ExplainOptions {
   readonly header: readonly (readonly [string, string])[];
@@ -30,7 +30,7 @@ export function addExplain(program: Command): void {
         headers,
       });
       if (options.json) print(JSON.stringify(reply));
-      else print(plain(explanationText(reply.data)));
+      else print(explanationText(reply.data));
     });
 }
 

@@ -3,7 +3,7 @@ import type { FlagHistoryEvent } from '../router/control/api.ts';
 import type { FlagEvent } from '../router/core/flags.ts';
 import { countArgument, flagArgument } from './arguments.ts';
 import { connect, dataFolder } from './client.ts';
-import { plain, print, say, table } from './ui.ts';
+import { print, say, table } from './ui.ts';
 
 interface HistoryOptions {
   readonly limit: number;
@@ -31,7 +31,7 @@ export function addFlagsHistory(flags: Command): void {
       const events = reply.data.events.toReversed();
       if (options.json) return print(JSON.stringify({ ...reply, data: { events } }));
       if (events.length === 0) return say('fig: nothing has happened to flags yet');
-      print(plain(table([['ID', 'AT', 'WHO', 'FLAG', 'ENV', 'WHAT', 'WHY'], ...events.map(eventRow)])));
+      print(table([['ID', 'AT', 'WHO', 'FLAG', 'ENV', 'WHAT', 'WHY'], ...events.map(eventRow)]));
     });
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseExportFile, TransferError, type TransferFault } from '../flags/move/export-file.ts';
@@ -42,6 +42,13 @@ export function addFlagsImport(flags: Command): void {
       const environments = files
         .flatMap((file) => named(file, () => parseExportFile(textOf(file, FILE_BYTES_MAX))))
         .filter(({ environment }) => options.environment?.includes(environment) ?? true);
+      const names = environments.map(({ environment }) => environment);
+      const twice = names.find((name, index) => names.indexOf(name) !== index);
+      if (twice !== undefined)
+        throw new CommandFailure(
+          `${twice} is in more than one of the files: which of them counts?`,
+          EXIT.usage,
+        );
       if (environments.length === 0)
         throw new CommandFailure(`no environment ${options.environment?.join(', ')} in the file`, EXIT.usage);
       const login = loginOf(options, process.env);
@@ -109,12 +116,21 @@ function secretIn(file: string): string {
   return secret;
 }
 
+/** A pipe or a device has no size to look at beforehand. */
 function textOf(file: string, bytesMax: number): string {
   try {
-    const { size } = statSync(file);
-    if (size > bytesMax)
-      throw new CommandFailure(`${file} has ${count(size)} bytes, more than ${count(bytesMax)}`, EXIT.usage);
-    return readFileSync(file, 'utf8');
+    const handle = openSync(file, 'r');
+    try {
+      const bytes = Buffer.alloc(bytesMax + 1);
+      let length = 0;
+      for (let read = -1; read !== 0 && length < bytes.length; length += read)
+        read = readSync(handle, bytes, { offset: length });
+      if (length > bytesMax)
+        throw new CommandFailure(`${file} has more than ${count(bytesMax)} bytes`, EXIT.usage);
+      return bytes.toString('utf8', 0, length);
+    } finally {
+      closeSync(handle);
+    }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
     throw new CommandFailure(`${file} cannot be read (${error.code})`, EXIT.usage);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { FlagChangeBody, FlagReceiptData } from '../router/control/api.ts';
 import { flagArgument, percentArgument } from './arguments.ts';
 import { connect, dataFolder } from './client.ts';
-import { plain, print, table } from './ui.ts';
+import { print, table } from './ui.ts';
 
 interface MoveOptions {
   readonly env?: string;
@@ -48,7 +48,7 @@ async function move(name: string, change: FlagChangeBody, options: MoveOptions):
   const body: FlagChangeBody = { ...change, environment: env, reason: message, force };
   const path = `/api/v1/flags/${encodeURIComponent(name)}/changes`;
   const reply = await connect(dataFolder(data)).post<FlagReceiptData>(path, body);
-  print(json ? JSON.stringify(reply) : plain(receiptText(reply.data)));
+  print(json ? JSON.stringify(reply) : receiptText(reply.data));
 }
 
 function receiptText({ flag, environment, status, from, to, notes }: FlagReceiptData): string {

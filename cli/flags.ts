@@ -8,7 +8,7 @@ import { addFlagsHistory, eventRow } from './flags-history.ts';
 import { addFlagsImport } from './flags-import.ts';
 import { addFlagsMoves } from './flags-moves.ts';
 import { addFlagsRestore } from './flags-restore.ts';
-import { percent, plain, print, say, table } from './ui.ts';
+import { percent, print, say, table } from './ui.ts';
 
 interface ShowOptions {
   readonly data?: string;
@@ -42,7 +42,7 @@ export function addFlags(program: Command): void {
       sayWhatIsSeen(reply.data.seen);
       if (options.json) return print(JSON.stringify(reply));
       if (reply.data.flags.length === 0) return say(`fig: there are no flags in ${reply.data.environment}`);
-      print(plain(listText(reply.data.flags)));
+      print(listText(reply.data.flags));
     });
   flags
     .command('show')
@@ -54,7 +54,7 @@ export function addFlags(program: Command): void {
       const path = `/api/v1/flags/${encodeURIComponent(name)}`;
       const reply = await connect(dataFolder(options.data)).get<FlagData>(path);
       sayWhatIsSeen(reply.data.seen);
-      print(options.json ? JSON.stringify(reply) : plain(flagText(reply.data)));
+      print(options.json ? JSON.stringify(reply) : flagText(reply.data));
     });
   addFlagsMoves(flags);
   addFlagsHistory(flags);
@@ -115,9 +115,14 @@ function flagText({ flag, changes }: FlagData): string {
   if (flag.description !== null && flag.description !== '') rows.push(['about', flag.description]);
   rows.push(['owner', ownerText(flag.group)]);
   for (const { name, enabled, strategies } of flag.environments) {
-    const none = strategies.length === 0 ? ', no strategy' : '';
+    const none =
+      strategies === null
+        ? ', its strategies are not shown while it is archived'
+        : strategies.length === 0
+          ? ', no strategy'
+          : '';
     rows.push([name, `${enabled ? 'on' : 'off'}${none}`]);
-    for (const [index, strategy] of strategies.entries())
+    for (const [index, strategy] of (strategies ?? []).entries())
       for (const line of strategyLines(strategy, index + 1)) rows.push(['', line]);
   }
   if (flag.variants.length > 0) rows.push(['variants', flag.variants.join(', ')]);

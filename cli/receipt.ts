@@ -3,7 +3,7 @@ import type { Move, Position, Receipt } from '../router/control/api.ts';
 import { revArgument } from './arguments.ts';
 import { connect, dataFolder, move } from './client.ts';
 import { CommandFailure, EXIT } from './exit.ts';
-import { duration, percent, print, say, table } from './ui.ts';
+import { duration, percent, plain, print, say, table } from './ui.ts';
 
 /** The options every move has. */
 export interface MoveOptions {
@@ -40,7 +40,9 @@ export async function carryOut(group: string, body: Move, options: MoveOptions):
       `fig: only ${confirmed} of ${running} workers confirmed in time; the others may still route as before, see fig status`,
     );
   if (receipt.flag.state === 'pending')
-    say(`fig: the flag is not there yet (${receipt.flag.why}); it is retried, and the ledger already holds`);
+    say(
+      `fig: the flag is not there yet (${plain(receipt.flag.why)}); it is retried, and the ledger already holds`,
+    );
 }
 
 function receiptText(receipt: Receipt): string {

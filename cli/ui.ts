@@ -4,17 +4,19 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** `text` may have several lines; nothing in it drives the terminal. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${text.split('\n').map(plain).join('\n')}\n`);
 }
 
-/** A text without control characters but line ends: what others wrote must not drive the terminal. */
+/** What others wrote as one line that cannot drive the terminal, nor turn the direction of what stands beside it. */
 export function plain(text: string): string {
-  return text.replaceAll(/[^\P{Cc}\n]/gu, '\u{fffd}');
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '\u{fffd}');
 }
 
-/** Rows of cells as aligned columns, two spaces apart; the last column is not padded. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Rows of cells as aligned columns, two spaces apart; the last column is not padded. Cells are made `plain`. */
+export function table(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(plain));
   const widths: number[] = [];
   for (const row of rows)
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);

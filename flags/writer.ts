@@ -2,7 +2,8 @@ import type { FlagName } from '../router/core/events.ts';
 import type { FlagShare, FlagSight, FlagWriter, Log, WriteResult } from '../router/core/ports.ts';
 import { type AdminEvent, type AdminFlag, createAdminClient, type NewFlag } from './admin/admin-client.ts';
 import { type Fetch, FlagServerError } from './admin/admin-http.ts';
-import { departures, plain } from './admin/departures.ts';
+import { departures } from './admin/departures.ts';
+import { plain } from './admin/words.ts';
 import {
   canonicalParameters,
   canonicalStrategy,
@@ -227,7 +228,7 @@ export function createWriter(deps: WriterDeps): FlagWriter {
         ({ environment }) => environment === null || environment === deps.environment,
       );
       const edit = here.find((event) => seen === null || madeIt(event, seen)) ?? here[0];
-      return edit === undefined ? null : { by: plain(edit.createdBy), at: edit.createdAt };
+      return edit === undefined ? null : { by: plain(edit.createdBy), at: plain(edit.createdAt) };
     },
     async restore(group, flag, groupId, share, ref) {
       requireGroup(group);

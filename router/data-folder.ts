@@ -47,14 +47,22 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
-/** A secret that is made once and kept (mode 0600); `make` gives its text. Throws DataFolderError when it is none. */
-export function keptSecret(folder: string, name: string, make: () => string): string {
+/**
+ * A secret that is made once and kept (mode 0600); `make` gives its text, `isOne` knows one. Throws DataFolderError
+ * when the file holds none.
+ */
+export function keptSecret(
+  folder: string,
+  name: string,
+  make: () => string,
+  isOne: (text: string) => boolean = () => true,
+): string {
   const file = join(folder, name);
   try {
     if (!existsSync(file)) writeAtomically(file, `${make()}\n`);
     chmodSync(file, 0o600);
     const secret = readFileSync(file, 'utf8').trim();
-    if (secret.length >= SECRET_CHARS_MIN) return secret;
+    if (secret.length >= SECRET_CHARS_MIN && isOne(secret)) return secret;
   } catch (error) {
     throw new DataFolderError(`${file} cannot be used (${codeOf(error)})`, { cause: error });
   }

@@ -6,7 +6,7 @@ import type { Clock, ComparisonStore, CopyMeter, FlagReader, Log, NoiseRow } fro
 import { createTally } from './core/tally.ts';
 import type { Snapshot } from './core/types.ts';
 import { watchLoop } from './loop.ts';
-import type { PlaneCounts } from './processes/messages.ts';
+import { NO_SHADOW_QUEUE, type PlaneCounts } from './processes/messages.ts';
 import type { ProxyOptions } from './proxy/options.ts';
 import { createProxy } from './proxy/proxy.ts';
 import { createReplayer } from './proxy/replayer.ts';
@@ -47,7 +47,6 @@ export interface DataPlane {
 
 /** Raw ids whose key is remembered, about twice as many at most: who asks once mostly asks again. */
 const KEYS_MAX = 8_192;
-const NO_QUEUE = { waiting: 0, bytes: 0 };
 
 /** Does nothing until `start`. Throws on a trusted proxy that is no CIDR block and on bad TLS material. */
 export function createDataPlane(deps: DataPlaneDeps): DataPlane {
@@ -112,7 +111,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
         traffic: tally.drain(),
         meter: changes === null ? null : { layout: metered.layout, changes },
         proxy: proxy.counts(),
-        shadowQueue: shadow?.health() ?? NO_QUEUE,
+        shadowQueue: shadow?.health() ?? NO_SHADOW_QUEUE,
         loopLagMs: loop.lagMs(),
       };
     },

@@ -5,7 +5,7 @@ import type { Ownership } from '../flags/admin/flag-view.ts';
 import { createReader, type RunningReader } from '../flags/reader.ts';
 import { createReaderCatalog } from '../flags/reader-catalog.ts';
 import { createFlagServer, type FlagServer } from '../flags/server/app.ts';
-import { type FlagTokens, newTokens } from '../flags/server/auth.ts';
+import { type FlagTokens, isToken, newTokens } from '../flags/server/auth.ts';
 import { createWriter } from '../flags/writer.ts';
 import { bindOrAny } from './bind.ts';
 import { clock } from './clock.ts';
@@ -73,8 +73,18 @@ export async function startFlags(
 function flagTokens(data: string): FlagTokens {
   const made = newTokens(FLAG_ENVIRONMENT);
   return {
-    admin: keptSecret(data, 'flags.admin.token', () => made.admin),
-    client: keptSecret(data, 'flags.client.token', () => made.client),
+    admin: keptSecret(
+      data,
+      'flags.admin.token',
+      () => made.admin,
+      (text) => isToken('admin', text),
+    ),
+    client: keptSecret(
+      data,
+      'flags.client.token',
+      () => made.client,
+      (text) => isToken('client', text),
+    ),
   };
 }
 

@@ -73,6 +73,8 @@ interface Given {
 const FLAG_RETRY_MS = 2_000;
 const FLAG_DEADLINE_MS = 5_000;
 const READY_WITHOUT_FLAGS_MS = 10_000;
+/** How long an answer of the admin API may take at the end. */
+const ADMIN_GRACE_MS = 1_000;
 /** A kill that stands in the file is carried out again while the ledger does not have it. */
 const KILL_AGAIN_MS = 1_000;
 
@@ -470,9 +472,14 @@ function createGroups(ledger: Ledger, names: readonly string[]): void {
   }
 }
 
+/** Answers what is under way, for a moment. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
+    const cut = setTimeout(() => server.closeAllConnections(), ADMIN_GRACE_MS);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
   });
 }

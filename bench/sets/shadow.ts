@@ -1,5 +1,14 @@
 import { type Bench, load, openLoop, type Sample } from '../bench.ts';
-import { figFlags, figShadow, nginx, nginxMirror, type Origins, type Running } from '../contestants.ts';
+import {
+  figFlags,
+  figShadow,
+  figShadowOnce,
+  figShadowTwice,
+  nginx,
+  nginxMirror,
+  type Origins,
+  type Running,
+} from '../contestants.ts';
 import type { CopyCounts } from '../fig.ts';
 import type { LoadOrder, LoadResult } from '../load.ts';
 import { pause } from '../processes.ts';
@@ -24,7 +33,7 @@ const SETTLE_MS = 1_000;
  */
 export async function shadow(bench: Bench): Promise<void> {
   const targets = await startTargets(bench);
-  const contestants = [nginx, nginxMirror, figFlags, figShadow];
+  const contestants = [nginx, nginxMirror, figFlags, figShadowOnce, figShadow, figShadowTwice];
   const running = await startAll(bench, contestants, targets.origins);
   const baseline = running.get(figFlags.name);
   if (baseline === undefined) throw new Error('fig did not start');

@@ -1,6 +1,6 @@
 import { isRecord } from '../json.ts';
 import type { FlagShape, StrategyShape } from '../names.ts';
-import { type Answer, createAdminHttp, type Fetch, messageOf, unexpected } from './admin-http.ts';
+import { type Answer, createAdminHttp, type Fetch, isFailedTest, unexpected } from './admin-http.ts';
 
 const EVENTS_MAX = 100;
 
@@ -105,9 +105,7 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
     },
     async patchStrategy(flag, id, patch) {
       const answer = await call('PATCH', `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`, patch);
-      // Unleash answers a failed `test` with 500 and this text, the embedded server with 409.
-      const failedTest = answer.status === 500 && messageOf(answer.body).includes('Test operation failed');
-      if (answer.status === 409 || failedTest) return false;
+      if (isFailedTest(answer)) return false;
       if (answer.status !== 200) throw unexpected('changing a strategy', answer);
       return true;
     },

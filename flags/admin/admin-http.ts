@@ -1,5 +1,6 @@
-import { isRecord } from '../json.ts';
+import { isRecord, textOr } from '../json.ts';
 import { parseFlagUrl } from '../url.ts';
+import { plain } from './words.ts';
 
 const TIMEOUT_MS = 5_000;
 /** Bytes of an answer about one flag that are read; a longer one is an error. */
@@ -49,8 +50,8 @@ export function createAdminHttp({ url, token, fetch, bytesMax }: AdminHttpDeps):
       const response = await fetch(root + path, {
         method,
         headers: { Authorization: token, Accept: 'application/json', 'Content-Type': 'application/json' },
-        // A redirect would carry the token to whoever asks for it.
-        redirect: 'error',
+        // One that is followed would carry the token to whoever asks for it.
+        redirect: 'manual',
         signal: AbortSignal.timeout(TIMEOUT_MS),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
@@ -69,10 +70,15 @@ export function createAdminHttp({ url, token, fetch, bytesMax }: AdminHttpDeps):
   };
 }
 
-/** What an answer that is no success says, shortened. */
-export function messageOf(body: unknown): string {
+/** What an answer that is no success says, fit for terminals and logs. */
+function messageOf(body: unknown): string {
   const { message } = isRecord(body) ? body : {};
-  return typeof message === 'string' ? message.slice(0, 300) : '';
+  return plain(textOr(message, ''));
+}
+
+/** A `test` of a JSON Patch did not hold. Unleash says it with 500 and this text, the embedded server with 409. */
+export function isFailedTest({ status, body }: Answer): boolean {
+  return status === 409 || (status === 500 && messageOf(body).includes('Test operation failed'));
 }
 
 /** The body of an answer of at most `bytesMax` bytes; FlagServerError when it is longer. */
@@ -99,6 +105,10 @@ export function parse(text: string): unknown {
 
 /** An answer that nobody can go on with, in the server's words as far as it has some. */
 export function unexpected(during: string, { status, body }: Answer): FlagServerError {
-  const message = messageOf(body).slice(0, 200);
+  if (status === 401 || status === 403)
+    return new FlagServerError('the flag server refused the admin token', status);
+  if (status < 300)
+    return new FlagServerError(`${during} failed: ${status} with an answer of another shape`, status);
+  const message = messageOf(body);
   return new FlagServerError(`${during} failed: ${status}${message === '' ? '' : ` ${message}`}`, status);
 }

@@ -1,7 +1,6 @@
 import { canonicalStrategy, rolloutOf, STICKY_FIELD } from '../names.ts';
 import type { AdminFlag, AdminStrategy } from './admin-client.ts';
-
-const TEXT_MAX = 300;
+import { plain } from './words.ts';
 
 /**
  * How a flag departs from our shape, in words for people; null when it does not. `groupId`: the hash seed it must
@@ -55,10 +54,4 @@ function parents(dependencies: readonly unknown[]): string {
       typeof one === 'object' && one !== null && 'feature' in one ? String(one.feature) : 'another flag',
     )
     .join(' ');
-}
-
-/** A text that somebody else typed, fit for terminals and logs. */
-export function plain(text: string): string {
-  const words = text.replaceAll(/\p{Cc}+/gu, ' ');
-  return words.length > TEXT_MAX ? `${words.slice(0, TEXT_MAX - 1)}…` : words;
 }

@@ -15,7 +15,8 @@ import {
   createAdminHttp,
   type Fetch,
   FlagServerError,
-  messageOf,
+  isFailedTest,
+  unexpected,
 } from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
 import { listedOf, type Ownership, shownOf } from './flag-view.ts';
@@ -48,8 +49,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
 
   async function listed(environment: string): Promise<readonly FlagListed[]> {
     const answer = await call('GET', features);
-    const { features: flags } = bodyOf(answer, 'listing the flags');
-    const rows = recordsOf(flags);
+    const rows = listOf('features', answer, 'listing the flags');
     requireEnvironment(environmentsOf(rows), environment);
     const withStrategies = rows.filter((row) =>
       [environment, deps.environment].some((one) => hereOf(row, one)?.['hasStrategies'] !== false),
@@ -70,7 +70,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
       `admin/search/features?project=${project}&archived=IS:true&limit=${ARCHIVED_MAX}${wanted}`,
     );
     if (answer.status === 404) return null;
-    return recordsOf(bodyOf(answer, 'listing the archived flags')['features']);
+    return listOf('features', answer, 'listing the archived flags');
   }
 
   /** Unleash does not show an archived flag by its name; it only lists it. */
@@ -80,7 +80,11 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
 
   async function detail(name: string): Promise<Json | null> {
     const answer = await call('GET', `${features}/${encodeURIComponent(name)}`);
-    return answer.status === 404 ? null : bodyOf(answer, 'reading a flag');
+    if (answer.status === 404) return null;
+    const flag = bodyOf(answer, 'reading a flag');
+    if (flag['name'] !== name || !Array.isArray(flag['environments']))
+      throw unexpected('reading a flag', answer);
+    return flag;
   }
 
   /** The flag in one environment; null: there is no such flag, or it is archived. */
@@ -93,19 +97,18 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
 
   async function segments(): Promise<readonly Json[]> {
     const answer = await call('GET', 'admin/segments');
-    return answer.status === 404 ? [] : recordsOf(bodyOf(answer, 'reading the segments')['segments']);
+    return answer.status === 404 ? [] : listOf('segments', answer, 'reading the segments');
   }
 
   async function tags(name: string): Promise<readonly Json[] | null> {
     const answer = await call('GET', `admin/features/${encodeURIComponent(name)}/tags`);
-    return answer.status === 404 ? null : recordsOf(bodyOf(answer, 'reading the tags')['tags']);
+    return answer.status === 404 ? null : listOf('tags', answer, 'reading the tags');
   }
 
   async function events(name: string | null, limit: number): Promise<readonly FlagEvent[]> {
     const filter = name === null ? '' : `&feature=${encodeURIComponent(`IS:${name}`)}`;
     const answer = await call('GET', `admin/search/events?limit=${limit}${filter}`);
-    const { events: found } = bodyOf(answer, 'reading the history');
-    return recordsOf(found)
+    return listOf('events', answer, 'reading the history')
       .map(eventOf)
       .filter((event) => event !== null);
   }
@@ -128,9 +131,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
       { op: 'test', path: '/parameters/rollout', value: old },
       { op: 'replace', path: '/parameters/rollout', value: String(percent) },
     ]);
-    // Unleash answers a failed `test` with 500 and this text, the embedded server with 409.
-    const failedTest = answer.status === 500 && messageOf(answer.body).includes('Test operation failed');
-    if (answer.status === 409 || answer.status === 404 || failedTest)
+    if (isFailedTest(answer) || answer.status === 404)
       return conflict(name, `it had ${rolloutText(old)} a moment ago`);
     bodyOf(answer, 'changing the rollout');
     const after = recordsOf((await place(name, environment))?.['strategies']);
@@ -176,9 +177,9 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
   }
 
   /** The newest event of the flag when it says what this change did; null otherwise. */
-  async function eventLeft(name: string, environment: string, what: string): Promise<number | null> {
+  async function eventLeft(name: string, environment: string, what: string): Promise<FlagEvent | null> {
     const [last] = await events(name, 1);
-    return last?.what === what && last.environment === environment ? last.id : null;
+    return last?.what === what && last.environment === environment ? last : null;
   }
 
   function placeOf(name: string, environment: string): string {
@@ -211,8 +212,8 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
     events: (name, limit) => replied(() => events(name, limit)),
     export: () =>
       replied(async (): Promise<FlagExport> => {
-        const { features: flags } = bodyOf(await call('GET', features), 'listing the flags');
-        const environments = new Set([deps.environment, ...environmentsOf(recordsOf(flags))]);
+        const flags = listOf('features', await call('GET', features), 'listing the flags');
+        const environments = new Set([deps.environment, ...environmentsOf(flags)]);
         const bodies: [string, Json][] = [];
         for (const environment of environments) {
           const query = { project: deps.project, environment };
@@ -269,11 +270,11 @@ function bodyOf(answer: Answer, during: string): Json {
   return answer.body;
 }
 
-function unexpected(during: string, { status, body }: Answer): FlagServerError {
-  if (status === 401 || status === 403)
-    return new FlagServerError('the flag server refused the admin token', status);
-  const message = messageOf(body);
-  return new FlagServerError(`${during} failed: ${status}${message === '' ? '' : ` ${message}`}`, status);
+/** The records of one list of a success. */
+function listOf(name: string, answer: Answer, during: string): readonly Json[] {
+  const list = bodyOf(answer, during)[name];
+  if (!Array.isArray(list)) throw unexpected(during, answer);
+  return recordsOf(list);
 }
 
 function whyNoRollout(name: string, environment: string, strategies: readonly Json[]): string | null {

@@ -23,7 +23,7 @@ export function listedOf(flag: Json, environment: string, ownership: Ownership):
   const here = hereIn(flag, environment);
   const strategies = recordsOf(here['strategies']);
   const shape = shapeIn(flag, here);
-  const unread = here['hasStrategies'] === true && here['strategies'] === undefined;
+  const unread = isUnread(here);
   const name = textOr(flag['name'], '');
   return {
     name,
@@ -58,7 +58,9 @@ export function shownOf(flag: Json, ownership: Ownership, beside: Beside): FlagS
     environments: recordsOf(flag['environments']).map((one) => ({
       name: textOr(one['name'], ''),
       enabled: one['enabled'] === true,
-      strategies: recordsOf(one['strategies']).map((strategy) => strategyShown(strategy, segments)),
+      strategies: isUnread(one)
+        ? null
+        : recordsOf(one['strategies']).map((strategy) => strategyShown(strategy, segments)),
     })),
     variants: recordsOf(flag['variants']).map(variantText),
     dependencies: recordsOf(flag['dependencies']).map(dependencyText),
@@ -78,6 +80,11 @@ function ownerOf(flag: Json, { environment, seedOf }: Ownership): FlagOwner | nu
 /** Lists mark archived flags by a time, details by a boolean. */
 function isArchived({ archived, archivedAt }: Json): boolean {
   return archived === true || typeof archivedAt === 'string';
+}
+
+/** A list tells of strategies without saying them. */
+function isUnread(here: Json): boolean {
+  return here['hasStrategies'] === true && here['strategies'] === undefined;
 }
 
 function hereIn(flag: Json, environment: string): Json {

@@ -3,6 +3,13 @@ import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 
 /** Values of a constraint that are named, at most. */
 const VALUES_NAMED = 10;
+const TEXT_MAX = 300;
+
+/** A text that somebody else typed, fit for terminals and logs: one line of at most 300 characters. */
+export function plain(text: string): string {
+  const words = text.replaceAll(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ');
+  return words.length > TEXT_MAX ? `${words.slice(0, TEXT_MAX - 1)}…` : words;
+}
 
 /** `tenant IN [acme, globex]`, `NOT (age NUM_GT 17)` */
 export function constraintText(constraint: unknown): string {

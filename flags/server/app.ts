@@ -12,6 +12,7 @@ import { createJournal } from './journal.ts';
 import { type ContextField, LIMITS, type Limits, type Policy } from './semantics.ts';
 import { type ClientState, replaceState } from './state.ts';
 import { openStore, type Store } from './store.ts';
+import { startError } from './store-error.ts';
 import { createStreams, type Streams } from './stream.ts';
 import { createTokens } from './tokens.ts';
 import { createUsage, type Usage, type UsageCounts } from './usage.ts';
@@ -128,12 +129,26 @@ export function createFlagServer(deps: FlagServerDeps): FlagServer {
 }
 
 function open(deps: FlagServerDeps, listeners: ReadonlySet<() => void>): Running {
-  const { file, clock, log, timer = systemTimer, random = Math.random, ids = createIds(clock) } = deps;
-  const limits = { ...LIMITS, ...deps.limits };
-  const policy = deps.policy ?? 'strict';
+  const { file, clock, log, ids = createIds(clock) } = deps;
   const tokens = [parseToken('admin', deps.tokens.admin), parseToken('client', deps.tokens.client)];
   const store = openStore({ file, clock, ids, log });
-  putTokens(store, tokens, clock);
+  try {
+    putTokens(store, tokens, clock);
+    return over(store, { ...deps, ids }, listeners);
+  } catch (error) {
+    store.close();
+    throw startError(file, error);
+  }
+}
+
+function over(
+  store: Store,
+  deps: FlagServerDeps & { readonly ids: Ids },
+  listeners: ReadonlySet<() => void>,
+): Running {
+  const { ids, clock, log, timer = systemTimer, random = Math.random } = deps;
+  const limits = { ...LIMITS, ...deps.limits };
+  const policy = deps.policy ?? 'strict';
   seedContextFields(store, clock);
   // A restored or swapped data file must never meet an ETag of another life.
   const epoch = ids.epoch();

@@ -45,6 +45,17 @@ export function parseToken(type: TokenType, text: string): ParsedToken {
   return { hash: hashOf(text), tail: text.slice(-4), name, type, project, environment };
 }
 
+/** Whether `text` is what `parseToken` takes. */
+export function isToken(type: TokenType, text: string): boolean {
+  try {
+    parseToken(type, text);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
 export interface Auth {
   /** Lets only admin tokens pass: 401 without a valid token, 403 for the other type. */
   readonly admin: RequestHandler;

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { FlagStoreError } from './store-error.ts';
 
 /**
  * Numbered by position, forward only, one transaction each. A released migration is never edited: the next change
@@ -161,7 +162,7 @@ export const MIGRATIONS: readonly string[] = [
 export function migrate(db: Database, copyTo: (version: number) => string, migrations = MIGRATIONS): void {
   const from = Number(db.pragma('user_version', { simple: true }));
   if (from > migrations.length) {
-    throw new Error(
+    throw new FlagStoreError(
       `the flag database has version ${from}, this program knows ${migrations.length}: use a newer program`,
     );
   }

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import SqliteDatabase, { type Database, SqliteError } from 'better-sqlite3';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
 import type { Clock, Log } from '../../router/core/ports.ts';
 import type { Ids } from './ids.ts';
 import type { Changed } from './journal.ts';
@@ -18,6 +18,7 @@ import type {
   Variant,
 } from './semantics.ts';
 import { openSql } from './sql.ts';
+import { startError } from './store-error.ts';
 
 export type TokenType = 'client' | 'admin';
 
@@ -54,14 +55,6 @@ export interface PlacedStrategy {
   readonly feature: string;
   readonly environment: string;
   readonly strategy: Strategy;
-}
-
-/** The flag server's data file cannot be used; `message` says which and why. */
-class FlagStoreError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'FlagStoreError';
-  }
 }
 
 /** Who makes a change: goes into every event of it. */
@@ -207,7 +200,7 @@ export function openStore({ file, clock, ids, log }: StoreDeps): Store {
     return createStore(db, clock, ids, log);
   } catch (error) {
     db.close();
-    throw error;
+    throw startError(file, error);
   }
 }
 
@@ -225,11 +218,7 @@ function openDatabase(file: string): Database {
     return db;
   } catch (error) {
     db.close();
-    if (!(error instanceof SqliteError)) throw error;
-    if (error.code.startsWith('SQLITE_BUSY')) {
-      throw new FlagStoreError(`another flag server has ${file} open`, { cause: error });
-    }
-    throw new FlagStoreError(`${file} cannot be used as a flag database (${error.code})`, { cause: error });
+    throw startError(file, error);
   }
 }
 

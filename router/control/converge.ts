@@ -469,5 +469,5 @@ function set(to: FlagWriter, flag: FlagName): FlagWriter['setServeShare'] {
 /** The server as a whole, not this one flag: no answer, or an answer that says so. */
 function isOutage(error: unknown): boolean {
   const status = error instanceof Error && 'status' in error ? error.status : null;
-  return typeof status !== 'number' || status >= 500 || status === 401 || status === 403 || status === 429;
+  return typeof status !== 'number' || status < 400 || status >= 500 || [401, 403, 429].includes(status);
 }

@@ -27,6 +27,8 @@ export interface EvidenceLimits {
   readonly writeBytesMax: number;
   /** A scope that was written is left alone for so long. */
   readonly writeEveryMs: number;
+  /** Between two writes of any: each waits for the disk. */
+  readonly writeGapMs: number;
 }
 
 export const EVIDENCE_LIMITS: EvidenceLimits = {
@@ -35,6 +37,7 @@ export const EVIDENCE_LIMITS: EvidenceLimits = {
   memoryBytesMax: 64 * 1024 * 1024,
   writeBytesMax: 4 * 1024 * 1024,
   writeEveryMs: 10_000,
+  writeGapMs: 5_000,
 };
 
 export interface EvidenceDeps {
@@ -109,6 +112,7 @@ export function createEvidenceKeeper(
   let bytes = 0;
   let readable = true;
   let failing = false;
+  let writtenAt = Number.NEGATIVE_INFINITY;
 
   function load(): void {
     try {
@@ -203,8 +207,10 @@ export function createEvidenceKeeper(
       own.push(entry);
       groups.set(entry.scope.group, own);
     }
-    for (const own of groups.values())
-      for (const entry of leastFirst(own).slice(0, Math.max(0, own.length - limits.scopesMax))) evict(entry);
+    for (const own of groups.values()) {
+      const over = own.length - limits.scopesMax;
+      if (over > 0) for (const entry of leastFirst(own).slice(0, over)) evict(entry);
+    }
     if (bytes <= limits.memoryBytesMax) return;
     for (const entry of leastFirst([...kept.values()])) {
       if (bytes <= limits.memoryBytesMax) return;
@@ -411,7 +417,10 @@ export function createEvidenceKeeper(
       makeRoom();
     },
     write(everything = false) {
+      const now = clock.now();
+      if (!everything && now - writtenAt < limits.writeGapMs) return;
       const waiting = pending(everything);
+      if (waiting.length > 0 || gone.size > 0) writtenAt = now;
       if (waiting.length > 0 || gone.size > 0) persist(waiting);
     },
     shrink() {

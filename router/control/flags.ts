@@ -1,6 +1,6 @@
 import { assertNever } from '../core/assert.ts';
 import type { Actor } from '../core/events.ts';
-import type { FlagChange, FlagOwner, FlagReply, FlagShown } from '../core/flags.ts';
+import type { FlagChange, FlagEvent, FlagOwner, FlagReply, FlagShown } from '../core/flags.ts';
 import type { FlagAdmin, FlagCatalog, FlagReader, FlagRequests, Ledger, Log } from '../core/ports.ts';
 import type {
   FlagChangeBody,
@@ -69,7 +69,7 @@ export function createFlags(deps: FlagsDeps): Flags {
   }
 
   function withRequest(event: FlagHistoryEvent): FlagHistoryEvent {
-    const found = requests.find(server, event.id);
+    const found = requests.find(server, event);
     return found === null ? event : { ...event, asked: { by: found.by, reason: found.reason } };
   }
 
@@ -139,13 +139,17 @@ export function createFlags(deps: FlagsDeps): Flags {
   }
 
   /** Null: kept. Otherwise why not, for the receipt: the change itself stands. */
-  function keep(event: number | null, by: string, reason: string | null): string | null {
+  function keep(
+    event: Pick<FlagEvent, 'id' | 'at'> | null,
+    by: string,
+    reason: string | null,
+  ): string | null {
     if (event === null) return 'its event was not found: who asked and why is in the log only';
     try {
-      requests.keep({ server, event, by, reason });
+      requests.keep({ server, event: event.id, at: event.at, by, reason });
       return null;
     } catch (error) {
-      deps.log.error('flag-request-lost', { event, error: String(error) });
+      deps.log.error('flag-request-lost', { event: event.id, error: String(error) });
       return 'the disk did not take it: who asked and why is in the log only';
     }
   }

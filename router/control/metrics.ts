@@ -1,7 +1,7 @@
 /** What `GET /metrics` says: what was counted, and how things stand at the moment of asking. */
 import { readdir } from 'node:fs/promises';
 import type { Labels, Meter } from '../core/meter.ts';
-import type { Clock, Current, FlagReader, Ledger } from '../core/ports.ts';
+import type { BaselineCounts, Clock, Current, FlagReader, Ledger } from '../core/ports.ts';
 import type { GroupState } from '../core/rollout.ts';
 import type { Group, Role, Side, Stage, Stop } from '../core/types.ts';
 import { exposition, type Family, meterFamily, type Sample } from './exposition.ts';
@@ -29,7 +29,7 @@ export interface MetricsDeps {
   /** As far as it is known. */
   inFlight(): readonly InFlight[];
   /** Copies that wait, and bytes of all copies. */
-  shadowQueue(): { readonly waiting: number; readonly bytes: number };
+  shadowQueue(): { readonly waiting: number; readonly bytes: number; readonly baseline: BaselineCounts };
   /** Whether the last reading of the configuration was taken over, and when one was, wall time in ms. */
   config(): { readonly ok: boolean; readonly since: number };
   /** How late the event loop is, 99th percentile of the last second, ms. */
@@ -152,6 +152,16 @@ function controlGauges(deps: MetricsDeps): readonly Family[] {
       })),
     ),
     single('fig_shadow_queue_requests', 'Copies that wait to be sent.', queue.waiting),
+    {
+      name: 'fig_shadow_second_calls',
+      help: 'Requests that legacy was asked a second time, by what became of them, of the processes that run.',
+      type: 'gauge',
+      samples: Object.entries(queue.baseline).map(([result, value]) => ({
+        name: 'fig_shadow_second_calls',
+        labels: [['result', result]],
+        value,
+      })),
+    },
     single('fig_shadow_queue_bytes', 'Bytes of all copies, waiting and in flight.', queue.bytes),
     single(
       'fig_flags_last_sync_timestamp_seconds',

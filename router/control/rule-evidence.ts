@@ -1,4 +1,4 @@
-import type { ComparisonStore, StoredCount } from '../core/ports.ts';
+import type { ComparisonStore, RuleHits, StoredCount } from '../core/ports.ts';
 import type { Marked } from '../core/rollout.ts';
 import { type RuleEvidence, remaining } from '../core/rules/blast-radius.ts';
 import { PAIRS_MIN } from '../core/rules/refusals.ts';
@@ -11,6 +11,7 @@ import type { CompareRule } from '../core/types.ts';
  */
 export function ruleEvidence(
   store: Pick<ComparisonStore, 'counts' | 'causes' | 'current'>,
+  hits: Pick<RuleHits, 'leaves'>,
   group: string,
   inForce: readonly CompareRule[],
   marks: ReadonlyMap<string, Marked>,
@@ -28,7 +29,12 @@ export function ruleEvidence(
         .filter((place) => place.build === build && (!enough || place.rules === now?.rules))
         .map(({ route, count }) => ({ id, route, entries, count, triage: marks.get(id)?.mark ?? 'new' })),
     );
-  return { causes: remaining(causes, inForce), compared: byRoute(counted), known: null };
+  const known = hits.leaves(group);
+  return {
+    causes: remaining(causes, inForce),
+    compared: byRoute(counted),
+    known: known.length === 0 ? null : known,
+  };
 }
 
 function byRoute(counts: readonly StoredCount[]): ReadonlyMap<string, number> {

@@ -68,8 +68,9 @@ interface RulesDeps {
   readonly log: Log;
 }
 
-/** Findings are looked for again after so long; a look walks all rules and causes. */
+/** Findings are looked for again after so long, or so many times what the last look took: it walks all rules and causes. */
 const FINDINGS_MS = 5_000;
+const LOOKS_APART = 100;
 const NO_HITS = { count: 0, lastAt: null } as const;
 
 export function createRules(deps: RulesDeps): Rules {
@@ -81,7 +82,7 @@ export function createRules(deps: RulesDeps): Rules {
   const met = new Map<string, readonly CompareRule[]>();
   const found = new Map<
     string,
-    { rules: readonly CompareRule[]; at: number; findings: readonly Finding[] }
+    { rules: readonly CompareRule[]; until: number; findings: readonly Finding[] }
   >();
 
   const addedTo = (group: string): readonly AddedRule[] => ledger.state().groups.get(group)?.rules ?? [];
@@ -112,14 +113,16 @@ export function createRules(deps: RulesDeps): Rules {
   function findingsOf(name: string): readonly Finding[] {
     const group = routing.get().groups.get(name);
     if (group === undefined) return [];
+    const startedAt = clock.now();
     const known = found.get(name);
-    const fresh = known?.rules === group.rules && clock.now() - known.at < FINDINGS_MS;
-    if (known !== undefined && fresh) return known.findings;
+    if (known !== undefined && known.rules === group.rules && startedAt < known.until) return known.findings;
     const routes = group.routes.map(({ label }) => label);
-    const evidence = ruleEvidence(store, name, [], marksOf(name));
-    const now = findings(knownRules(group), { routes, now: clock.wall(), today: today(), evidence });
-    found.set(name, { rules: group.rules, at: clock.now(), findings: now });
-    return now;
+    const evidence = ruleEvidence(store, hits, name, [], marksOf(name));
+    const surroundings = { routes, now: clock.wall(), today: today(), evidence };
+    const all = findings(knownRules(group), surroundings);
+    const until = startedAt + Math.max(FINDINGS_MS, LOOKS_APART * (clock.now() - startedAt));
+    found.set(name, { rules: group.rules, until, findings: all });
+    return all;
   }
 
   function rowOf(known: KnownRule, added: readonly AddedRule[]): RuleRow {
@@ -183,7 +186,7 @@ export function createRules(deps: RulesDeps): Rules {
       if (faults.length > 0) return { kind: 'invalid', faults };
       const rules = drafts.filter(isRule);
       const inForce = group.rules.filter((rule) => !isExpired(rule, today()));
-      const evidence = ruleEvidence(store, name, inForce, marksOf(name));
+      const evidence = ruleEvidence(store, hits, name, inForce, marksOf(name));
       const preview = blastRadius(rules, group.rules, today(), evidence);
       const against = rules.flatMap((rule, index) =>
         refusals(rule, evidence).map((refusal) => ({ ...refusal, rule: index })),

@@ -55,7 +55,8 @@ export interface FlagShown {
   readonly environments: readonly {
     readonly name: string;
     readonly enabled: boolean;
-    readonly strategies: readonly StrategyShown[];
+    /** Null: the flag server does not show them, the flag is archived. */
+    readonly strategies: readonly StrategyShown[] | null;
   }[];
   readonly variants: readonly string[];
   readonly dependencies: readonly string[];
@@ -91,7 +92,7 @@ export type FlagChanged =
       readonly from: string;
       readonly to: string;
       readonly note: string | null;
-      readonly event: number | null;
+      readonly event: Pick<FlagEvent, 'id' | 'at'> | null;
     }
   /** It was so before: nothing was written. */
   | { readonly kind: 'unchanged'; readonly to: string; readonly note: string | null }

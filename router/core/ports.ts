@@ -151,6 +151,8 @@ export interface FlagRequest {
   /** The flag server, and the audit event that the change left there. */
   readonly server: string;
   readonly event: number;
+  /** When that event happened: a server whose data was lost or put back counts its events anew. */
+  readonly at: string;
   readonly by: string;
   readonly reason: string | null;
 }
@@ -158,7 +160,7 @@ export interface FlagRequest {
 /** Bounded: the oldest are forgotten. Throws when the disk does not take it. */
 export interface FlagRequests {
   keep(request: FlagRequest): void;
-  find(server: string, event: number): FlagRequest | null;
+  find(server: string, event: Pick<FlagEvent, 'id' | 'at'>): FlagRequest | null;
 }
 
 /** What became of one copy. */
@@ -191,6 +193,17 @@ export interface Replayer {
   start(): void;
   /** What is running ends as `aborted`; idle connections are closed. */
   stop(): void;
+}
+
+/** What became of second calls, of one process. */
+export interface BaselineCounts {
+  readonly started: number;
+  /** All three answers were compared. */
+  readonly judged: number;
+  /** The second call or the copy gave nothing to compare. */
+  readonly lost: number;
+  /** Wanted, but there was no time or room. */
+  readonly shed: number;
 }
 
 export interface ShadowSink {
@@ -293,6 +306,14 @@ export interface EvidenceDelta {
   readonly lastAt: number;
 }
 
+/** A place that answers of legacy have. */
+export interface Leaf {
+  readonly group: string;
+  readonly route: string;
+  /** Path template, redacted. */
+  readonly template: string;
+}
+
 /** A rule that silenced differences. */
 export interface RuleHitsDelta {
   readonly group: string;
@@ -316,6 +337,8 @@ export interface RuleHits {
   of(group: string): ReadonlyMap<string, Hits>;
   /** What each rule silenced lately. */
   silenced(group: string): ReadonlyMap<string, readonly SilencedDelta[]>;
+  /** Places that answers have, as far as they were seen. */
+  leaves(group: string): readonly Leaf[];
 }
 
 /** What a noise model is about: another build of the service or other rules begin anew. */
@@ -363,6 +386,8 @@ export interface ComparisonBatch {
   readonly causes: readonly CauseDelta[];
   /** Absent: nothing was silenced. */
   readonly hits?: readonly RuleHitsDelta[];
+  /** Absent: no answer had a place that was not seen before. */
+  readonly leaves?: readonly Leaf[];
   /** Noise models that have changed, as a whole. */
   readonly noise?: { readonly plane: number; readonly rows: readonly NoiseRow[] };
   /** Per group: how often a cause that is not in this batch may have been seen at most. */

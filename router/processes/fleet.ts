@@ -328,6 +328,12 @@ export function createFleet(deps: FleetDeps): Planes {
     shadowQueue: () => ({
       waiting: sum(slots, ({ shadowQueue }) => shadowQueue.waiting),
       bytes: sum(slots, ({ shadowQueue }) => shadowQueue.bytes),
+      baseline: {
+        started: sum(slots, ({ shadowQueue }) => shadowQueue.baseline.started),
+        judged: sum(slots, ({ shadowQueue }) => shadowQueue.baseline.judged),
+        lost: sum(slots, ({ shadowQueue }) => shadowQueue.baseline.lost),
+        shed: sum(slots, ({ shadowQueue }) => shadowQueue.baseline.shed),
+      },
     }),
     loopLagMs: () => Math.max(...slots.map(({ counts }) => counts?.loopLagMs ?? 0)),
     workers: () =>

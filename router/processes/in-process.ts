@@ -1,7 +1,7 @@
 import type { Log } from '../core/ports.ts';
 import type { Snapshot } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
-import { COUNTS_EVERY_MS, type PlaneCounts } from './messages.ts';
+import { COUNTS_EVERY_MS, NO_SHADOW_QUEUE, type PlaneCounts } from './messages.ts';
 import { lead, type Planes, type Sinks } from './planes.ts';
 
 /** What is asked of the data plane of this process. */
@@ -41,7 +41,7 @@ export function createInProcess(
     collect,
     flush: plane.flush,
     inFlight: (group) => latest?.proxy.serviceInFlight.get(group) ?? 0,
-    shadowQueue: () => latest?.shadowQueue ?? { waiting: 0, bytes: 0 },
+    shadowQueue: () => latest?.shadowQueue ?? NO_SHADOW_QUEUE,
     loopLagMs: () => latest?.loopLagMs ?? 0,
     workers: () => [],
     notReady: () => null,

@@ -1,6 +1,6 @@
 /** Everything that travels between the control process and a data-plane process. Plain data: it is cloned on the way. */
 import type { FlagPush } from '../../flags/push.ts';
-import type { ComparisonBatch, NoiseRow } from '../core/ports.ts';
+import type { BaselineCounts, ComparisonBatch, NoiseRow } from '../core/ports.ts';
 import type { TrafficDelta } from '../core/tally.ts';
 import type { Snapshot } from '../core/types.ts';
 import type { ProxyOptions } from '../proxy/options.ts';
@@ -21,7 +21,16 @@ export interface PlaneCounts {
 export interface ShadowQueue {
   readonly waiting: number;
   readonly bytes: number;
+  /** Second calls to legacy since the start, by what became of them. */
+  readonly baseline: BaselineCounts;
 }
+
+/** Of a data plane that compares nothing. */
+export const NO_SHADOW_QUEUE: ShadowQueue = {
+  waiting: 0,
+  bytes: 0,
+  baseline: { started: 0, judged: 0, lost: 0, shed: 0 },
+};
 
 /** All a data-plane process needs to begin. */
 export interface WorkerSetup {

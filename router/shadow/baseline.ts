@@ -1,17 +1,7 @@
 /** Which copies legacy is asked a second time for, so that what differs by itself is known. */
 import { changes } from '../core/choose.ts';
+import type { BaselineCounts } from '../core/ports.ts';
 import type { ShadowJob } from '../core/types.ts';
-
-/** What became of second calls, of one process. */
-export interface BaselineCounts {
-  readonly started: number;
-  /** All three answers were compared. */
-  readonly judged: number;
-  /** The second call or the copy gave nothing to compare. */
-  readonly lost: number;
-  /** Wanted, but there was no time or room. */
-  readonly shed: number;
-}
 
 export interface Baselines {
   /** Whether legacy is asked again for this job; then `over` must be called once. `busy`: there is no room for it. */

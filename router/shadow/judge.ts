@@ -9,9 +9,10 @@ import type { Trail } from '../core/compare/trail.ts';
 import type { FaultKind } from '../core/mutants.ts';
 import { findingsOf } from '../core/noise/model.ts';
 import type { CauseEntry, ShownRequest } from '../core/ports.ts';
-import type { CompareRule, SkipReason } from '../core/types.ts';
+import type { Captured, CompareRule, SkipReason } from '../core/types.ts';
 import { createReaders } from './decode.ts';
 import { areIdentical } from './identical.ts';
+import { createLeaves } from './leaves.ts';
 import type { NoiseBook } from './noise-book.ts';
 import type { Pair, PairMeta } from './pair.ts';
 import { createRedactor, isSecret, type Redactor, type Shows, showsBelow } from './redact.ts';
@@ -42,6 +43,8 @@ interface Silenced {
   readonly silencedBy: readonly (readonly [number, number])[];
   /** What they were, each kind and place once; absent where there were none. */
   readonly silenced?: readonly SilencedEntry[];
+  /** Templates of places of legacy's answer that were not seen before; absent where there are none. */
+  readonly leaves?: readonly string[];
 }
 
 export interface SilencedEntry extends CauseEntry {
@@ -77,6 +80,7 @@ export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
   const readers = createReaders(decodedBytesMax);
   const templates = new Map<string, (trail: Trail) => string>();
   const compiled = new Map<string, RuleSet>();
+  const leaves = createLeaves(readers.inflate);
   const shown = new Map<string, Shows>();
 
   function ruleSetOf(
@@ -114,6 +118,18 @@ export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
     return shows;
   }
 
+  /** Rules are asked for where something differs; what is the same need not be read twice. */
+  function withLeaves(
+    result: Judged,
+    { group, route }: PairMeta,
+    legacy: Captured,
+    template: (trail: Trail) => string,
+  ): Judged {
+    if (result.outcome === 'skipped' || result.outcome === 'same') return result;
+    const fresh = leaves.learn(`${group}\n${route.label}`, legacy, template);
+    return fresh.length === 0 ? result : { ...result, leaves: fresh };
+  }
+
   return {
     /** Never throws: a fault of the comparer itself is the skip `compare-failed`. */
     judge({ meta, legacy, service, baseline }: Pair, rules: readonly CompareRule[], rulesId: number): Judged {
@@ -136,7 +152,7 @@ export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
               baseline: findingsOf(withoutSecrets(itself.differences), tools.template),
             });
         }
-        const result = judged(comparison, meta, tools);
+        const result = withLeaves(judged(comparison, meta, tools), meta, legacy, tools.template);
         if (meta.selfTest === null || service.kind !== 'answer' || !isMatch(result)) return result;
         const selfTests = selfTest(
           { legacy, service: service.answer },

@@ -1,6 +1,6 @@
 /** Counts every eligible request exactly once, clusters differences, and hands both to the store in batches. */
 import type { EvidenceSignature } from '../core/evidence/evidence.ts';
-import { type EvidenceScope, scopeText } from '../core/evidence/key.ts';
+import type { EvidenceScope } from '../core/evidence/key.ts';
 import { distinctAdd } from '../core/noise/sketch.ts';
 import type {
   CauseDelta,
@@ -216,13 +216,13 @@ export function createRecorder(
   }
 
   function scopedOf(scope: EvidenceScope): Scoped {
-    const name = scopeText(scope);
+    const name = scopeName(scope);
     const known = scopes.get(name);
     if (known !== undefined) return known;
     const crowded = scopes.size >= limits.scopesMax;
     const own = crowded ? { ...scope, route: '', stratum: OTHERS } : scope;
     // Of the rest there are as many as builds and rules: twice the bound is never reached in earnest.
-    return bounded(scopes, crowded ? scopeText(own) : name, 2 * limits.scopesMax, () => newScoped(own));
+    return bounded(scopes, crowded ? scopeName(own) : name, 2 * limits.scopesMax, () => newScoped(own));
   }
 
   function witness(scope: EvidenceScope, judged: Judged, { request, shape }: Sighting): void {
@@ -427,6 +427,10 @@ function isOf(
 /** No part may have a line end: names come from the configuration, a build from a header field. */
 function nameOf({ group, ...where }: EvidenceKey): string {
   return `${group}\n${placeName(where)}`;
+}
+
+function scopeName({ stratum, legacyBuild, ...key }: EvidenceScope): string {
+  return `${nameOf(key)}\n${stratum}\n${legacyBuild}`;
 }
 
 function placeName({ route, shadowed, build, rules }: Omit<EvidenceKey, 'group'>): string {

@@ -1,7 +1,7 @@
 /** The rules of groups as evidence knows them: a digest of what is in force, and how often each rule silenced something. */
 import { createHash } from 'node:crypto';
 import { ruleSetText } from '../core/evidence/key.ts';
-import type { CauseEntry, ComparisonStore, RuleHitsDelta, SilencedDelta } from '../core/ports.ts';
+import type { CauseEntry, ComparisonStore, Leaf, RuleHitsDelta, SilencedDelta } from '../core/ports.ts';
 import { ruleText } from '../core/rules/scope.ts';
 import type { CompareRule } from '../core/types.ts';
 import type { Judged } from './judge.ts';
@@ -34,6 +34,7 @@ export function createRuleSets(): RuleSets {
   const digests = new WeakMap<readonly CompareRule[], { readonly today: string; readonly digest: string }>();
   const texts = new WeakMap<CompareRule, string>();
   const hits = new Map<string, Waiting>();
+  const leaves: Leaf[] = [];
   let places = 0;
 
   function textOf(rule: CompareRule): string {
@@ -83,14 +84,17 @@ export function createRuleSets(): RuleSets {
         const waiting = waitingFor(group, rules[index]);
         if (waiting !== null) addPlace(waiting, route, entry);
       }
+      for (const template of judged.leaves ?? [])
+        if (leaves.length < WAITING_MAX) leaves.push({ group, route, template });
     },
     counting: (store) => ({
       flush(batch) {
         const deltas = [...hits.values()].map(
           (waiting): RuleHitsDelta => ({ ...waiting, places: [...waiting.places.values()] }),
         );
-        store.flush({ ...batch, hits: deltas });
+        store.flush({ ...batch, hits: deltas, leaves: [...leaves] });
         hits.clear();
+        leaves.length = 0;
         places = 0;
       },
     }),

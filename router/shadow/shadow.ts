@@ -3,6 +3,7 @@ import { assertNever } from '../core/assert.ts';
 import type { ServiceReply } from '../core/compare/comparison.ts';
 import { type Outcome, outcomeOf } from '../core/outcome.ts';
 import type {
+  BaselineCounts,
   Clock,
   ComparisonBatch,
   ComparisonStore,
@@ -17,7 +18,7 @@ import type {
 import type { Captured, Fields, ShadowJob, Side, SkipReason } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 import { askedOf } from './asked.ts';
-import { type BaselineCounts, createBaselines } from './baseline.ts';
+import { createBaselines } from './baseline.ts';
 import { createBreaker } from './breaker.ts';
 import { COMPARER_LIMITS, type ComparerLimits, createComparer } from './comparer.ts';
 import { areIdentical } from './identical.ts';
@@ -106,6 +107,7 @@ const LAST_NOISE_MS_MAX = 1_000;
 const CROWDED = 0.5;
 
 const BUILDS_MAX = 1000;
+const DAY_MS = 86_400_000;
 /** Larger answers are not tested: their mutants would keep the thread from its work. */
 const SELF_TEST_BYTES_MAX = 32_768;
 const IDENTICAL: Judged = { outcome: 'same', silencedBy: [] };
@@ -134,6 +136,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
   let running = 0;
   let timer: NodeJS.Timeout | undefined;
   let pumping = false;
+  let day = { number: -1, text: '' };
   /** Something was learned since noise was handed on last. */
   let learning = false;
   /** Models that no store has taken yet, each once: no more of them than the thread has. */
@@ -171,7 +174,7 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
         if (refused !== null) finish(ticket, null, skip(refused));
         else send(ticket);
       });
-    } else if (baselines.wants(job, startedAt, isCrowded)) sendBoth(ticket);
+    } else if (baselines.wants(job, startedAt, () => isCrowded(job, startedAt))) sendBoth(ticket);
     else send(ticket);
   }
 
@@ -225,10 +228,11 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     for (const start of order) start();
   }
 
-  function isCrowded(): boolean {
+  /** Second calls are given up before copies are. */
+  function isCrowded({ primaryTarget }: ShadowJob, now: number): boolean {
     const { requestsMax, bytesMax } = options.queue;
     const full = queue.waiting() > requestsMax * CROWDED || queue.bytes() > bytesMax * CROWDED;
-    return full || deps.overloaded();
+    return full || deps.overloaded() || !breaker.allows(primaryTarget.origin, now);
   }
 
   function moment(): { readonly now: number; readonly wall: number } {
@@ -336,8 +340,12 @@ export function createShadow(deps: ShadowDeps, options: ShadowOptions = SHADOW_O
     };
   }
 
+  /** Asked for every pair: the text is made once a day. */
   function today(): string {
-    return new Date(deps.clock.wall()).toISOString().slice(0, 10);
+    const wall = deps.clock.wall();
+    const number = Math.floor(wall / DAY_MS);
+    if (number !== day.number) day = { number, text: new Date(wall).toISOString().slice(0, 10) };
+    return day.text;
   }
 
   function finish(ticket: Ticket, replayed: Replayed | null, judged: Judged): void {

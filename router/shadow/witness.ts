@@ -4,7 +4,7 @@ import { mediaType } from '../core/compare/headers.ts';
 import { stratumOf } from '../core/evidence/key.ts';
 import { shapeText } from '../core/evidence/shape.ts';
 import { readExactJson, readPlainJson } from '../core/json.ts';
-import { remembered } from '../core/memo.ts';
+import { createMemo } from '../core/memo.ts';
 import type { Captured, ShadowJob } from '../core/types.ts';
 import { headerValue } from '../core/unit.ts';
 
@@ -14,6 +14,13 @@ export interface Sighting {
   /** Digest of what makes two requests the same question with other values. */
   readonly shape: number;
   readonly stratum: string;
+}
+
+/** What many requests have in common. */
+interface Asked {
+  readonly shape: number;
+  /** Method and names of the query's parameters. */
+  readonly coarse: string;
 }
 
 /** Larger bodies count by their size alone. */
@@ -28,10 +35,9 @@ export function createWitness(
   nameOf: (name: string) => string,
 ): (job: ShadowJob, legacy: Captured | null) => Sighting {
   const secret = Buffer.from(key).toString('hex');
-  // A prefix is enough of a key here: of the digest 53 of 256 bits are kept, so that nothing can be appended to it.
+  // A prefix is enough of a key here: of the digest 52 of 256 bits are kept, so that nothing can be appended to it.
   const digest = (text: string) => numberOf(hash('sha256', `${secret}\n${text}`, 'hex'));
-  const coarse = remembered((names: string) => namesText(names, nameOf), REMEMBERED_MAX);
-  const shapes = remembered((shape: string) => String(digest(shape)), REMEMBERED_MAX);
+  const asked = createMemo<Asked>(REMEMBERED_MAX);
 
   function requestOf({ request, unit }: ShadowJob): number {
     const text = `${request.method}\n${request.target}\n${unit ?? ''}\n`;
@@ -39,33 +45,51 @@ export function createWitness(
     return numberOf(createHash('sha256').update(`${secret}\n${text}`).update(request.body).digest('hex'));
   }
 
-  return (job, legacy) => {
+  /** Most requests ask as one before them did. */
+  function askedAs(job: ShadowJob): Asked {
     const { request, unit } = job;
     const queryAt = request.target.indexOf('?');
-    const query = queryAt === -1 ? [] : [...new URLSearchParams(request.target.slice(queryAt + 1))];
-    const unitClass = unit === null ? '' : 'unit';
+    const query = queryAt === -1 ? '' : request.target.slice(queryAt + 1);
     const accept = headerValue(request.fields, 'accept') ?? '';
-    const body = bodyOf(job);
-    const shape = shapeText({ method: request.method, query, body, accept, unitClass });
-    const names =
-      query.length === 0 ? '' : coarse(JSON.stringify(query.slice(0, NAMES_MAX).map(([name]) => name)));
-    return {
-      request: requestOf(job),
-      shape: Number(shapes(shape)),
-      stratum: stratumOf({
-        status: legacy?.status ?? 0,
-        mediaType: legacy === null ? '' : mediaTypeOf(legacy),
-        request: `${request.method}${names}`,
-        unitClass,
-      }),
-    };
+    const name = `${request.method}\n${unit === null}\n${accept}\n${query}`;
+    const known = request.body.length === 0 ? asked.get(name) : undefined;
+    if (known !== undefined) return known;
+    const parameters = query === '' ? [] : [...new URLSearchParams(query)];
+    const shape = shapeText({
+      method: request.method,
+      query: parameters,
+      body: bodyOf(job),
+      accept,
+      unitClass: classOf(unit),
+    });
+    const made = { shape: digest(shape), coarse: `${request.method}${namesText(parameters, nameOf)}` };
+    if (request.body.length === 0) asked.set(name, made);
+    return made;
+  }
+
+  return (job, legacy) => {
+    const { shape, coarse } = askedAs(job);
+    const stratum = stratumOf({
+      status: legacy?.status ?? 0,
+      mediaType: legacy === null ? '' : mediaTypeOf(legacy),
+      request: coarse,
+      unitClass: classOf(job.unit),
+    });
+    return { request: requestOf(job), shape, stratum };
   };
 }
 
-function namesText(names: string, nameOf: (name: string) => string): string {
-  const parsed: readonly string[] = JSON.parse(names);
-  const distinct = [...new Set(parsed.map(nameOf))].sort();
-  return `?${distinct.join('&')}`;
+function classOf(unit: string | null): string {
+  return unit === null ? '' : 'unit';
+}
+
+function namesText(
+  parameters: readonly (readonly [string, string])[],
+  nameOf: (name: string) => string,
+): string {
+  if (parameters.length === 0) return '';
+  const names = parameters.slice(0, NAMES_MAX).map(([name]) => nameOf(name));
+  return `?${[...new Set(names)].sort().join('&')}`;
 }
 
 function mediaTypeOf({ fields, body }: Captured): string {

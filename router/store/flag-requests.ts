@@ -11,22 +11,26 @@ export const FLAG_REQUEST_MIGRATIONS: readonly string[] = [
      seq INTEGER PRIMARY KEY AUTOINCREMENT, server TEXT NOT NULL, event INTEGER NOT NULL, by_whom TEXT NOT NULL,
      reason TEXT, UNIQUE (server, event)
    ) STRICT;`,
+  `ALTER TABLE flag_requests ADD COLUMN at TEXT NOT NULL DEFAULT '';`,
 ];
 
 /** Flag requests in `fig.db`. */
 export function createFlagRequests(db: Database): FlagRequests {
-  const insert = db.prepare<[string, number, string, string | null]>(
-    'INSERT OR REPLACE INTO flag_requests (server, event, by_whom, reason) VALUES (?, ?, ?, ?)',
+  const insert = db.prepare<[string, number, string, string, string | null]>(
+    'INSERT OR REPLACE INTO flag_requests (server, event, at, by_whom, reason) VALUES (?, ?, ?, ?, ?)',
   );
   const trim = db.prepare<[number]>(
     'DELETE FROM flag_requests WHERE seq <= (SELECT max(seq) FROM flag_requests) - ?',
   );
-  const select = db.prepare<[string, number], FlagRequest>(
-    'SELECT server, event, by_whom AS "by", reason FROM flag_requests WHERE server = ? AND event = ?',
+  const select = db.prepare<[string, number, string], FlagRequest>(
+    'SELECT server, event, at, by_whom AS "by", reason FROM flag_requests WHERE server = ? AND event = ? AND at = ?',
   );
-  const keep = db.transaction(({ server, event, by, reason }: FlagRequest) => {
-    insert.run(server, event, by, reason);
+  const keep = db.transaction(({ server, event, at, by, reason }: FlagRequest) => {
+    insert.run(server, event, at, by, reason);
     trim.run(FLAG_REQUESTS_MAX);
   });
-  return { keep: (request) => keep(request), find: (server, event) => select.get(server, event) ?? null };
+  return {
+    keep: (request) => keep(request),
+    find: (server, { id, at }) => select.get(server, id, at) ?? null,
+  };
 }

@@ -1,6 +1,6 @@
 /** All SQL of comparison rules: how often each silenced a difference. The rules themselves are in the ledger. */
 import type { Database } from 'better-sqlite3';
-import type { ComparisonBatch, ComparisonStore, RuleHits, SilencedDelta } from '../core/ports.ts';
+import type { ComparisonBatch, ComparisonStore, Leaf, RuleHits, SilencedDelta } from '../core/ports.ts';
 import type { Hits } from '../core/rules/findings.ts';
 
 /** Rules remembered per group; over them those go that were of use longest ago. */
@@ -18,8 +18,15 @@ export const RULE_MIGRATIONS: readonly string[] = [
      group_name TEXT NOT NULL, rule TEXT NOT NULL, route TEXT NOT NULL, template TEXT NOT NULL, kind TEXT NOT NULL,
      detail TEXT NOT NULL, codes TEXT NOT NULL, entry TEXT NOT NULL, count INTEGER NOT NULL, last_at INTEGER NOT NULL,
      PRIMARY KEY (group_name, rule, route, template, kind, detail, codes)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE rule_leaves (
+     group_name TEXT NOT NULL, route TEXT NOT NULL, template TEXT NOT NULL,
+     PRIMARY KEY (group_name, route, template)
    ) STRICT, WITHOUT ROWID;`,
 ];
+
+/** Known places per group; further ones are not kept. */
+export const LEAVES_MAX = 2_000;
 
 interface Row {
   readonly rule: string;
@@ -62,6 +69,13 @@ export function createRuleHits(db: Database): RuleHits & {
        SELECT rule, route, template, kind, detail, codes FROM rule_places WHERE group_name = ?
        ORDER BY last_at DESC, count DESC LIMIT -1 OFFSET ?)`,
   );
+  const addLeaf = db.prepare<[string, string, string, string, number]>(
+    `INSERT OR IGNORE INTO rule_leaves SELECT ?, ?, ?
+     WHERE (SELECT count(*) FROM rule_leaves WHERE group_name = ?) < ?`,
+  );
+  const readLeaves = db.prepare<[string], Leaf>(
+    'SELECT group_name AS "group", route, template FROM rule_leaves WHERE group_name = ?',
+  );
   const readPlaces = db.prepare<[string], PlaceRow>(
     'SELECT rule, route, entry, count FROM rule_places WHERE group_name = ? ORDER BY count DESC',
   );
@@ -85,8 +99,9 @@ export function createRuleHits(db: Database): RuleHits & {
     bound([group]);
   });
   const flush = db.transaction((store: Pick<ComparisonStore, 'flush'>, batch: ComparisonBatch) => {
-    const { hits = [], at } = batch;
+    const { hits = [], leaves = [], at } = batch;
     store.flush(batch);
+    for (const { group, route, template } of leaves) addLeaf.run(group, route, template, group, LEAVES_MAX);
     for (const { group, rule, count, places } of hits) {
       add.run(group, rule, count, at, at);
       for (const place of places) keepPlace(group, rule, place, at);
@@ -113,6 +128,7 @@ export function createRuleHits(db: Database): RuleHits & {
       }
       return silenced;
     },
+    leaves: (group) => readLeaves.all(group),
     counting: (store) => ({ flush: (batch) => flush(store, batch) }),
   };
 }

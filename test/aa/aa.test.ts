@@ -27,3 +27,13 @@ test.each(FAULTS.filter(({ id }) => id !== 'B06'))('$id is found, and nothing be
   expect({ found, alarms }).toEqual({ found: true, alarms: [] });
   expect(driven.skipped).toBe(0);
 });
+
+// What shows in few answers needs more of them.
+test.each(FAULTS.filter(({ id }) => ['B01', 'B04', 'B08', 'B13'].includes(id)))(
+  '$id is more than legacy differs from itself',
+  async (fault) => {
+    const { driven } = await withFault(stack, fault, FAULT_PAIRS, 9);
+    expect(driven.noise.map(({ verdict }) => verdict)).toContain('REGRESSION');
+    expect(regressions(driven).every(({ b, c }) => b > 20 && c === 0)).toBe(true);
+  },
+);

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
@@ -12,8 +12,59 @@ test('a flag database that is none ends with 1, in a sentence', async () => {
   writeFileSync(join(folder, '.fig/flags.db'), 'not a database'.repeat(500));
   writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ legacy: 'http://127.0.0.1:1' }));
   const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
-  const sentence = /^fig: .*flags\.db cannot be used as a flag database \(\w+\)\n$/;
+  const sentence =
+    /^fig: .*flags\.db cannot be used as a flag database \(\w+\); put a copy of it back, or move it away: an empty one is made\n$/;
   expect([exit, stderr]).toEqual([1, expect.stringMatching(sentence)]);
+});
+
+test('a flag database that is damaged further in ends with 1, in the same sentence', async () => {
+  const folder = temporaryFolder();
+  const upstream = await webServer((_req, res) => res.end());
+  const world = await startWorld({ legacy: upstream.origin, service: upstream.origin }, {}, folder);
+  await world.running.stop();
+  const file = join(folder, '.fig/flags.db');
+  const bytes = readFileSync(file);
+  // Its header and its list of tables stay.
+  writeFileSync(file, bytes.fill(0xa5, 3 * 4096, bytes.length - 4096));
+  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ legacy: upstream.origin }));
+  const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
+  expect([exit, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^fig: .*as a flag database \(\w+\); put a copy/),
+  ]);
+});
+
+test('a flag database of a newer program ends with 1, in a sentence', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, '.fig'));
+  const db = new Database(join(folder, '.fig/flags.db'));
+  db.pragma('user_version = 1000');
+  db.close();
+  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ legacy: 'http://127.0.0.1:1' }));
+  const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
+  expect([exit, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^fig: .* version 1000, .*: use a newer program\n$/),
+  ]);
+});
+
+test.each(['flags.admin.token', 'flags.client.token'])(
+  'a %s of another kind ends with 1 and says how to get a new one',
+  async (name) => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, '.fig'));
+    writeFileSync(join(folder, '.fig', name), 'long enough, and no token of flags');
+    writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ legacy: 'http://127.0.0.1:1' }));
+    const { exit, stderr } = await fig(['up', '--config', join(folder, 'fig.config.json')]);
+    expect([exit, stderr]).toEqual([1, expect.stringMatching(/token holds no secret; delete it/)]);
+  },
+);
+
+test('a server that ends in the middle of a move leaves it open whether it was done', async () => {
+  const { origin } = await webServer((request) => void request.socket.destroy());
+  const env = { FIG_ADMIN: origin, FIG_TOKEN: 'token' };
+  const { exit, stderr } = await fig(['flags', 'off', 'banner'], { env });
+  expect([exit, stderr]).toEqual([6, expect.stringContaining('whether this was done is not known')]);
 });
 
 test('an edited ledger ends with 1 and names the event', async () => {

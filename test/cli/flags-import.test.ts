@@ -30,6 +30,7 @@ test.each([
     2,
     /no environment staging/,
   ],
+  ['a file without end', EXPORTED, ['/dev/zero'], 2, /^\/dev\/zero has more than 67,108,864 bytes$/],
   ['no password', EXPORTED, NO_PASSWORD, 2, /FIG_TEST_NO_SUCH_VARIABLE is not set; or use --password-file/],
   ['no password file', EXPORTED, ['--password-file', '/nowhere/at/all'], 2, /cannot be read \(ENOENT\)/],
   [
@@ -43,6 +44,15 @@ test.each([
   await expect(imported(content, more)).rejects.toMatchObject({
     exit,
     message: expect.stringMatching(message),
+  });
+});
+
+test('an environment that two files have is a usage error: either could be meant', async () => {
+  const other = join(temporaryFolder(), 'other.json');
+  writeFileSync(other, EXPORTED);
+  await expect(imported(EXPORTED, [other])).rejects.toMatchObject({
+    exit: 2,
+    message: expect.stringContaining('production is in more than one of the files'),
   });
 });
 

@@ -414,6 +414,19 @@ describe('with a flag server that', () => {
     }
   });
 
+  test('says what would drive a terminal, a command prints it as one harmless line', async () => {
+    const message = '\u001b[31mfailed\u0007\nfig: done \u202eenod';
+    const { url } = await between('http://127.0.0.1:1', () => ({ status: 500, body: { message } }));
+    const { run } = await onUnleash(url, tokens);
+    const listed = await run('list');
+    failed(listed, 1);
+    expect(listed.stderr).toBe(
+      'fig: listing the flags failed: 500  [31mfailed fig: done  enod\n     see fig status\n',
+    );
+    const restored = await run('restore', 'orders');
+    expect(restored.stdout + restored.stderr).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+  });
+
   test('refuses the admin token, a command ends with 4 and says which token', async () => {
     const { flags } = await server();
     const { run } = await onUnleash(flags ?? '', tokens);

@@ -196,6 +196,14 @@ describe('a fault is told with its path and a hint', () => {
       { path: 'groups.orders.compare.rules[0].action', text: expect.stringContaining('unknown action') },
     ],
     [
+      'a place of values that is no path',
+      { groups: { orders: { ...ORDERS, compare: { showValues: ['/body/a', 'body'] } } } },
+      {
+        path: 'groups.orders.compare.showValues[1]',
+        text: 'must be a pointer below /body or /headers, as in a rule',
+      },
+    ],
+    [
       'a rule that lives too long',
       { groups: { orders: { ...ORDERS, compare: { rules: [ruleWith({ expires: '2026-12-31' })] } } } },
       { path: 'groups.orders.compare.rules[0].expires', text: 'must be at most 90 days away' },
@@ -270,6 +278,16 @@ describe('a fault is told with its path and a hint', () => {
   ];
   test.each(CASES)('%s', (_what, change, fault) => {
     expect(faultsOf({ ...GOOD, ...change }, { SET: 'x' })).toEqual([expect.objectContaining(fault)]);
+  });
+
+  test('a plan for writes that has expired is none', () => {
+    const writes = { ...WRITES, mode: 'dry-run', expires: '2025-12-31' };
+    const routes = [
+      { match: 'POST /a', writes },
+      { match: 'POST /b', writes: { ...writes, mode: 'off' } },
+    ];
+    const { routing } = parse({ ...GOOD, groups: { orders: { ...ORDERS, routes } } }, {});
+    expect(routing.groups[0]?.routes.map((route) => route.writes)).toEqual([null, null]);
   });
 
   test('an admin token that was named but is not set', () => {

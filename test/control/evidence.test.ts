@@ -194,7 +194,7 @@ test('a restart finds everything that was written', () => {
 });
 
 test('a flush writes a bounded part, the longest unwritten first, and a scope only every ten seconds', () => {
-  const { clock, open } = world({}, { writeBytesMax: 1 });
+  const { clock, open } = world({}, { writeBytesMax: 1, writeGapMs: 0 });
   const writer = open();
   for (const route of ['a', 'b', 'c']) {
     writer.add(batch([delta(1, 0, { route })]));

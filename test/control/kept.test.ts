@@ -25,7 +25,7 @@ function open(fileBytesMax: number, log: Log = quiet) {
   const group = () => COMPARED_AS_EVERYWHERE;
   const evidence = createEvidenceKeeper(
     { store: createEvidenceStore(db), noise: NO_NOISE, group, clock, log },
-    { ...EVIDENCE_LIMITS, writeEveryMs: 0, writeBytesMax: 200_000 },
+    { ...EVIDENCE_LIMITS, writeEveryMs: 0, writeGapMs: 0, writeBytesMax: 200_000 },
   );
   const room = createRoom(db, fileBytesMax);
   return { kept: createKept({ store, evidence, room, log }), store, evidence, file, db };

@@ -36,7 +36,11 @@ function world(more: Partial<MetricsDeps> = {}) {
     version: '1.2.3',
     flagFailures: () => ({ contact: 2 }),
     inFlight: () => [{ group: 'orders', side: 'service', role: 'primary', requests: 3 }],
-    shadowQueue: () => ({ waiting: 4, bytes: 512 }),
+    shadowQueue: () => ({
+      waiting: 4,
+      bytes: 512,
+      baseline: { started: 9, judged: 6, lost: 1, shed: 2 },
+    }),
     loopLagMs: () => 2.5,
     config: () => ({ ok: false, since: 5_000 }),
     ...more,
@@ -167,6 +171,7 @@ describe('how things stand', () => {
     expect(values.get('fig_config_last_reload_success_timestamp_seconds')).toBe(5);
     expect(values.get('fig_shadow_queue_requests')).toBe(4);
     expect(values.get('fig_shadow_queue_bytes')).toBe(512);
+    expect(values.get('fig_shadow_second_calls{result="judged"}')).toBe(6);
     expect(values.get('fig_inflight_requests{group="orders",side="service",role="primary"}')).toBe(3);
   });
 

@@ -178,6 +178,43 @@ describe('a rule is faulty', () => {
   });
 });
 
+test('a rule that also covers what answers have and never differed is refused, and told what that is', async () => {
+  const it = world();
+  compare(it);
+  const leaves = ['/body/rid', '/body/items/*/rid'].map((template) => ({
+    group: 'orders',
+    route: ROUTE,
+    template,
+  }));
+  it.store.flush({ ...EMPTY_BATCH, at: 10, leaves });
+  const result = await it.add({ rules: [{ ...RULE, path: '/body/**/rid', action: 'uuid' }] });
+  expect(result).toEqual({
+    kind: 'refused',
+    refusals: [
+      {
+        rule: 0,
+        code: 'OVER_BROAD',
+        text: 'it also covers /body/items/*/rid, which never differed; write it for /body/rid',
+      },
+    ],
+  });
+});
+
+test('right after a rule was added the next one is judged by what was compared before', async () => {
+  const it = world();
+  compare(it);
+  await it.add({});
+  // The first pair by the new rules: evidence has begun anew.
+  const key = { group: 'orders', route: ROUTE, shadowed: 'service', build: 'b1', rules: 'new' } as const;
+  it.store.flush({
+    ...EMPTY_BATCH,
+    at: 20,
+    counts: [{ ...key, outcome: 'ignored', reason: null, count: 1 }],
+  });
+  const again = await it.add({ rules: [{ ...RULE, path: '/body/price' }] });
+  expect(codes(again)).toEqual(['NEVER_DRIFTED']);
+});
+
 test('a forced rule needs a second person, and is shown for as long as it is in force', async () => {
   const it = world();
   compare(it, {}, 30);

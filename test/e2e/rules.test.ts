@@ -81,7 +81,7 @@ test('a cause is previewed, ignored, counted, and taken back', { timeout: 60_000
   const preview = await fig(['diffs', 'ignore', 'orders', cause.id, ...PAPERWORK, '--preview', ...data]);
   expect(preview).toMatchObject({ exit: 0, stderr: '' });
   expect(preview.stdout).toMatch(/of \d+ pairs compared, \d+ turn from different to ignored\n/);
-  expect(preview.stdout).toContain('a preview: nothing was changed');
+  expect(preview.stdout).toContain('covers 1 of 2 known places\na preview: nothing was changed');
   expect((await fig(['rules', 'list', 'orders', ...data])).stdout).toBe('no rules\n');
 
   const added = await fig(['diffs', 'ignore', 'orders', cause.id, ...PAPERWORK, ...data]);

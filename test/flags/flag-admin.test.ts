@@ -68,7 +68,7 @@ describe('a share', () => {
     );
     const [newest] = value(await admin.events('banner', 1));
     const mine = value(await admin.change('banner', 'production', { kind: 'set', percent: 25 }));
-    expect(mine).toMatchObject({ event: (newest?.id ?? 0) + 1 });
+    expect(mine).toMatchObject({ event: { id: (newest?.id ?? 0) + 1 } });
     others = true;
     const lost = value(await admin.change('banner', 'production', { kind: 'set', percent: 50 }));
     expect(lost).toMatchObject({ kind: 'changed', event: null });
@@ -273,6 +273,13 @@ describe('looking', () => {
     expect(value(await admin.show('old'))).toMatchObject({ name: 'old', archived: true });
   });
 
+  test('does not take the strategies of an archived flag for none', async () => {
+    const { url, admin } = await world();
+    await call(url, 'DELETE', '/api/admin/projects/default/features/banner');
+    const shown = value(await admin.show('banner'));
+    expect(shown?.environments.map(({ strategies }) => strategies)).toEqual([[], null]);
+  });
+
   test('in an environment that is not there names those that are', async () => {
     const { admin } = await world();
     expect(await admin.list('staging', false)).toEqual({
@@ -335,6 +342,30 @@ describe('a server that does not answer as it should', () => {
     const { admin } = await world(() => ({ status: 200 }));
     expect(await admin.list('production', false)).toMatchObject({ kind: 'failed', reason: 'unexpected' });
   });
+});
+
+test.each<[string, unknown]>([
+  ['a list that is none', { features: { banner: {} } }],
+  ['no list', {}],
+])('%s where the flags should be is a fault, not an empty server', async (_what, body) => {
+  const { admin } = await world((_method, path) => (path === FEATURES ? { status: 200, body } : null));
+  expect(await admin.list('production', false)).toEqual({
+    kind: 'failed',
+    reason: 'unexpected',
+    why: 'listing the flags failed: 200 with an answer of another shape',
+  });
+});
+
+test('another flag than the one that was asked for is a fault', async () => {
+  const { admin } = await world(() => ({ status: 200, body: { name: 'other', environments: [] } }));
+  expect(await admin.show('banner')).toMatchObject({ kind: 'failed', reason: 'unexpected' });
+});
+
+test('a server that sends elsewhere is named for it, and nobody follows', async () => {
+  const { admin, requests } = await world(() => ({ status: 302 }));
+  const reply = await admin.list('production', false);
+  expect(reply).toMatchObject({ kind: 'failed', why: 'listing the flags failed: 302' });
+  expect(requests).toEqual([`GET ${FEATURES}`]);
 });
 
 describe('an export', () => {

@@ -144,6 +144,50 @@ test('what was learned is handed on, and a thread that replaces another begins w
   expect(noiseIn(later.batches)).toMatchObject({ triples: 2, reports: [{ n: 2, both: 2 }] });
 });
 
+test('with no time left the second call is given up before the copy', async () => {
+  const { old, fresh, each } = await sides(
+    () => '{"a":1}',
+    () => '{"a":1}',
+  );
+  let late = false;
+  const shadow = started({ overloaded: () => late });
+  shadow.offer(each('{"a":1}'));
+  late = true;
+  await shadow.idle();
+  expect(shadow.counts('catalog')).toMatchObject({ same: 1, skipped: {} });
+  expect([old.heads.length, fresh.heads.length]).toEqual([0, 1]);
+  expect(shadow.health().baseline).toEqual({ started: 0, judged: 0, lost: 0, shed: 1 });
+});
+
+test('with half of the queue waiting no second call is made', async () => {
+  const { old, each } = await sides(
+    () => '{"a":1}',
+    () => '{"a":1}',
+  );
+  const shadow = started({}, { ...OPTIONS, queue: { ...OPTIONS.queue, requestsMax: 4 } });
+  for (let i = 0; i < 4; i += 1) shadow.offer(each('{"a":1}'));
+  await shadow.idle();
+  expect(shadow.counts('catalog').same).toBe(4);
+  // Behind the first there were three of four places taken.
+  expect(old.heads).toHaveLength(3);
+  expect(shadow.health().baseline).toMatchObject({ started: 3, shed: 1 });
+});
+
+test('a legacy that cannot be reached is left alone after five second calls', async () => {
+  const fresh = await answers(() => '{"a":1}');
+  const shadow = started();
+  const each = job(fresh.origin, {
+    group: group({ shadowPolicy: EVERY }),
+    primaryTarget: target('http://127.0.0.1:1', { name: 'legacy' }),
+  });
+  for (let i = 0; i < 7; i += 1) {
+    shadow.offer(each);
+    await shadow.idle();
+  }
+  expect(shadow.counts('catalog').same).toBe(7);
+  expect(shadow.health().baseline).toMatchObject({ started: 5, shed: 2 });
+});
+
 test('a store that takes no noise gets it again', async () => {
   const { each } = await sides(
     () => '{"a":1}',

@@ -42,6 +42,7 @@ const EVIDENCE = {
   scopesMax: 50,
   requestsMax: scaled(EVIDENCE_LIMITS.requestsMax),
   memoryBytesMax: MEMORY_BYTES_MAX,
+  writeGapMs: 0,
   writeBytesMax: EVIDENCE_LIMITS.writeBytesMax / SCALE,
 };
 

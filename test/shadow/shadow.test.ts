@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMeter } from '../../router/core/meter.ts';
+import { COMPARED_AS_EVERYWHERE } from '../../router/core/snapshot.ts';
 import type { ShadowJob, SkipReason } from '../../router/core/types.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
 import { createComparisonStore } from '../../router/store/comparisons.ts';
 import { MIGRATIONS } from '../../router/store/migrations.ts';
 import { openDatabase } from '../../router/store/open.ts';
+import { realClock } from '../helpers/clock.ts';
 import { counted } from '../helpers/counted.ts';
 import { group, IMPATIENT, ignoring, job, LIMITS, memoryStore, ok, shadowDeps, target } from './jobs.ts';
 import { jsonAnswer, rawUpstream } from './upstream.ts';
@@ -62,6 +64,24 @@ test('equal, ignored and different answers are counted as such', async () => {
     skipped: {},
     pending: 0,
   });
+});
+
+test('a rule stops by itself on the day after its last, and what it hid is evidence of other rules', async () => {
+  const upstream = await upstreamOf(jsonAnswer('{"a":2}'));
+  const store = memoryStore();
+  let wall = Date.UTC(2026, 5, 30, 23, 59);
+  const shadow = started({ store, clock: { now: realClock.now, wall: () => wall } });
+  const catalog = group({ rules: [{ ...ignoring('/body/a'), expires: '2026-06-30' }] });
+  offer(shadow, job(upstream.origin, { group: catalog }));
+  await shadow.idle();
+  wall += 60_000;
+  offer(shadow, job(upstream.origin, { group: catalog }));
+  await shadow.idle();
+  shadow.flush();
+  const [batch] = store.batches;
+  expect(batch?.counts.map(({ outcome }) => outcome)).toEqual(['ignored', 'different']);
+  expect(new Set(batch?.counts.map(({ rules }) => rules)).size).toBe(2);
+  expect(batch?.hits?.map(({ count }) => count)).toEqual([1]);
 });
 
 test.each<[what: string, bytes: string, kind: string]>([
@@ -269,6 +289,78 @@ test('evidence is kept per build of the service, and a failure belongs to the bu
     ['b7', '/body/a'],
     ['b7', '/exchange'],
   ]);
+});
+
+test('values are shown in examples only below the paths that the group names', async () => {
+  const upstream = await upstreamOf(jsonAnswer('{"price":"19.91","mail":"x"}'));
+  const store = memoryStore();
+  const shadow = started({ store });
+  const comparing = { ...COMPARED_AS_EVERYWHERE, showValues: ['/body/price'] };
+  const answer = ok('{"price":"19.90","mail":"y"}');
+  offer(shadow, job(upstream.origin, { group: group({ comparing }), answer }));
+  await shadow.idle();
+  shadow.flush();
+  const example: { differences: readonly { path: string; legacy: object; service: object }[] } = JSON.parse(
+    store.batches[0]?.causes[0]?.examples[0] ?? '{}',
+  );
+  expect(example.differences).toMatchObject([
+    { path: '/body/price', legacy: { value: '19.90' }, service: { value: '19.91' } },
+    { path: '/body/mail' },
+  ]);
+  expect(JSON.stringify(example.differences[1])).not.toContain('"value":');
+});
+
+test('a request counts for the part of the traffic it is of, with both builds and its kind', async () => {
+  const upstream = await upstreamOf(jsonAnswer('{"a":1}', '200 OK', 'X-Build: b7\r\n'));
+  const store = memoryStore();
+  const shadow = started({ store });
+  const primaryTarget = target('http://127.0.0.1:2', { buildHeader: 'x-legacy-build' });
+  const each = job(upstream.origin, {
+    target: target(upstream.origin, { buildHeader: 'x-build' }),
+    primaryTarget,
+    unit: 'u1',
+    answer: ok('{"a":1}', ['Content-Type', 'application/json; charset=utf-8', 'X-Legacy-Build', 'l3']),
+  });
+  const request = { ...each.request, target: '/api/products/17?q=oak&page=2' };
+  for (const asked of [each.request, request, request]) {
+    offer(shadow, { ...each, request: asked });
+    await shadow.idle();
+  }
+  shadow.flush();
+  const evidence = store.batches[0]?.evidence ?? [];
+  expect(
+    evidence.map(({ scope, same, pairs }) => [
+      scope.stratum,
+      scope.build,
+      scope.legacyBuild,
+      same,
+      pairs.length,
+    ]),
+  ).toEqual([
+    ['2xx application/json GET unit', 'b7', 'l3', 1, 1],
+    ['2xx application/json GET?page&q unit', 'b7', 'l3', 2, 1],
+  ]);
+});
+
+test('now and then faults are put into an answer that is the same, and that counts for nothing', async () => {
+  const upstream = await upstreamOf(jsonAnswer('{"a":1}'));
+  const store = memoryStore();
+  const shadow = started({ store });
+  for (let i = 0; i < 3; i += 1) {
+    offer(shadow, job(upstream.origin));
+    await shadow.idle();
+  }
+  while (store.batches.every(({ selfTests }) => selfTests.length === 0)) {
+    shadow.flush();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const tests = store.batches.flatMap(({ selfTests }) => selfTests);
+  expect(tests.map(({ fault, tried, caught }) => [fault, tried, caught])).toContainEqual([
+    'field-dropped',
+    1,
+    1,
+  ]);
+  expect(shadow.counts('catalog')).toMatchObject({ eligible: 3, same: 3, different: 0, skipped: {} });
 });
 
 const CANARIES = {

@@ -1,6 +1,12 @@
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
-import { createRuleHits, RULE_HITS_MAX, RULE_MIGRATIONS, RULE_PLACES_MAX } from '../../router/store/rules.ts';
+import {
+  createRuleHits,
+  LEAVES_MAX,
+  RULE_HITS_MAX,
+  RULE_MIGRATIONS,
+  RULE_PLACES_MAX,
+} from '../../router/store/rules.ts';
 import { EMPTY_BATCH } from '../helpers/batches.ts';
 
 function open() {
@@ -57,6 +63,20 @@ test('rules remembered per group are bounded; those of use longest ago go', () =
   hits.met('catalog', ['newest'], 20);
   expect(hits.of('catalog').size).toBe(RULE_HITS_MAX);
   expect(hits.of('catalog').has('newest')).toBe(true);
+});
+
+test('known places of a group are kept once each, and bounded', () => {
+  const hits = open();
+  const store = hits.counting(TAKES_ALL);
+  const leaves = Array.from({ length: LEAVES_MAX + 1 }, (_, n) => ({
+    group: 'catalog',
+    route: 'GET /x',
+    template: `/body/${n}`,
+  }));
+  for (const some of [leaves.slice(0, 2), leaves]) store.flush({ ...EMPTY_BATCH, at: 1, leaves: some });
+  expect(hits.leaves('catalog')).toHaveLength(LEAVES_MAX);
+  expect(hits.leaves('catalog')).toContainEqual(leaves[0]);
+  expect(hits.leaves('other')).toEqual([]);
 });
 
 test('places of the rules of a group are bounded; those silenced longest ago go', () => {

@@ -1,12 +1,11 @@
 /** What rules would do to what was compared so far, told before they are in force. */
 
 import type { Detail, Kind } from '../compare/comparison.ts';
-import { parseRulePath } from '../compare/trail.ts';
 import type { Mark } from '../events.ts';
 import type { CauseEntry } from '../ports.ts';
 import type { CompareRule } from '../types.ts';
 import { better, mayAdd, type Place, type Silencing, silencing } from './effect.ts';
-import { meet, type Path, strictlyBelow, templatePath, withBelow } from './path-language.ts';
+import { meet, type Path, rulePath, strictlyBelow, templatePath, withBelow } from './path-language.ts';
 import { effectOf, isExpired, isForRoute } from './scope.ts';
 
 /** What a person made of a cause. */
@@ -143,8 +142,8 @@ function isRealigned({ template }: CauseEntry, cause: SeenCause, added: readonly
     const array = shuffledArray(other);
     if (array === null || !(meet(array, path) || meet(strictlyBelow(array), path))) return false;
     return added.some((rule) => {
-      const at = parseRulePath(rule.path);
-      if (at === null || !isForRoute(rule, cause.route)) return false;
+      if (!isForRoute(rule, cause.route)) return false;
+      const at = rulePath(rule.path);
       const reach = effectOf(rule)?.stage === 'ignore' ? withBelow(at) : at;
       return meet(reach, strictlyBelow(array)) || (rule.action === 'unordered' && meet(at, array));
     });
@@ -187,7 +186,8 @@ function keep(
   });
 }
 
-function coverage(
+/** What the rules match of the places that are known. */
+export function coverage(
   added: readonly CompareRule[],
   { known, causes }: RuleEvidence,
 ): Pick<BlastRadius, 'untouched' | 'leaves'> {
@@ -203,13 +203,13 @@ function matches(
   rule: CompareRule,
   { route, template }: { readonly route: string; readonly template: string },
 ): boolean {
-  const at = parseRulePath(rule.path);
   const path = templatePath(template);
-  return at !== null && isForRoute(rule, route) && reachOf(rule, at).some((reach) => meet(reach, path));
+  return isForRoute(rule, route) && reachOf(rule).some((reach) => meet(reach, path));
 }
 
 /** Every place that the rule has a say in. */
-export function reachOf({ action }: CompareRule, at: Path): readonly Path[] {
+export function reachOf({ action, path }: CompareRule): readonly Path[] {
+  const at = rulePath(path);
   if (action === 'allow-extra') return [at, [...at, { kind: 'one' }]];
   return action === 'ignore' || action === 'ignore-value' ? [withBelow(at)] : [at];
 }

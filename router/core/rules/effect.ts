@@ -1,9 +1,16 @@
 /** What a rule does to differences of which only place and kind are known: their values are not kept. */
 import { assertNever } from '../assert.ts';
 import type { Kind } from '../compare/comparison.ts';
-import { parseRulePath } from '../compare/trail.ts';
 import type { CompareRule } from '../types.ts';
-import { meet, type Path, type Relation, relationOf, strictlyBelow, withBelow } from './path-language.ts';
+import {
+  meet,
+  type Path,
+  type Relation,
+  relationOf,
+  rulePath,
+  strictlyBelow,
+  withBelow,
+} from './path-language.ts';
 import { effectOf, isForRoute, sharesScope, statusesOf } from './scope.ts';
 
 /** A kind of difference at the places of a template. */
@@ -30,8 +37,8 @@ export function silencing(
   place: Place,
   before: readonly CompareRule[] = [],
 ): Silencing {
-  const at = parseRulePath(rule.path);
-  if (at === null || !isForRoute(rule, route) || NEVER.includes(place.kind)) return 'none';
+  const at = rulePath(rule.path);
+  if (!isForRoute(rule, route) || NEVER.includes(place.kind)) return 'none';
   const statuses = statusesOf(rule);
   if (statuses !== null && place.status !== null && !statuses.includes(place.status)) return 'none';
   const effect = inScope(rule, at, place, (path) => deciding(rule, at, path, before, route));
@@ -95,8 +102,7 @@ function deciding(
     .filter((other) => effectOf(other)?.stage === 'verdict' && isForRoute(other, route))
     .filter((other) => sharesScope(other, rule))
     .map((other) => {
-      const theirs = parseRulePath(other.path);
-      const relation = theirs === null ? 'none' : relationOf(theirs, path);
+      const relation = relationOf(rulePath(other.path), path);
       return statusesOf(other) === null ? relation : atMostSome(relation);
     })
     .reduce(better, 'none');

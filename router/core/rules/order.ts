@@ -1,8 +1,7 @@
 /** Rules of one list that get in each other's way. */
 import type { RuleEffect } from '../compare/rule.ts';
-import { parseRulePath } from '../compare/trail.ts';
 import type { CompareRule } from '../types.ts';
-import { covers, meet, type Path, withBelow } from './path-language.ts';
+import { covers, meet, type Path, rulePath, withBelow } from './path-language.ts';
 import { effectOf, isExpired, isWithin, sharesScope } from './scope.ts';
 
 /** Positions in the list: what `of` would do, `by` does before it. */
@@ -37,10 +36,10 @@ export function collisions(rules: readonly CompareRule[], today: string): readon
 }
 
 function placedAs(rule: CompareRule, index: number, today: string): Placed[] {
-  const [path, effect] = [parseRulePath(rule.path), effectOf(rule)];
-  return path === null || effect === null || isExpired(rule, today)
+  const effect = effectOf(rule);
+  return effect === null || isExpired(rule, today)
     ? []
-    : [{ index, rule, path, stage: effect.stage }];
+    : [{ index, rule, path: rulePath(rule.path), stage: effect.stage }];
 }
 
 /** How much of `one` the other rule takes away. */

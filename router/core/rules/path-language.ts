@@ -1,5 +1,6 @@
 /** Rule paths and templates as sets of places: whether one holds all of another, or some of it. */
 import { parseRulePath, type RuleSegment } from '../compare/trail.ts';
+import { remembered } from '../memo.ts';
 
 /** How the places of a rule path stand to those of a template: it matches every one, some, or none of them. */
 export type Relation = 'all' | 'some' | 'none';
@@ -11,15 +12,22 @@ export type Path = readonly RuleSegment[];
 const STEPS_MAX = 20_000;
 /** How a template writes a name that may not be written down: which one it was is not known. */
 const HIDDEN = /^#[0-9a-f]{8}$/;
+/** Paths whose segments are remembered: every rule is held against every place. */
+const PATHS_MAX = 4_096;
 const ANY: RuleSegment = { kind: 'any' };
 const ONE: RuleSegment = { kind: 'one' };
 
+/** Of a rule without faults. */
+export const rulePath: (text: string) => Path = remembered((text) => parseRulePath(text) ?? [], PATHS_MAX);
+
 /** A stored template; names that were hidden in it may have been any. */
-export function templatePath(template: string): Path {
-  return (parseRulePath(template) ?? []).map((segment) =>
-    segment.kind === 'literal' && HIDDEN.test(segment.text) ? ONE : segment,
-  );
-}
+export const templatePath: (template: string) => Path = remembered(
+  (template) =>
+    rulePath(template).map((segment) =>
+      segment.kind === 'literal' && HIDDEN.test(segment.text) ? ONE : segment,
+    ),
+  PATHS_MAX,
+);
 
 /** The path and everything below it. */
 export function withBelow(path: Path): Path {
@@ -38,6 +46,7 @@ export function relationOf(rule: Path, places: Path): Relation {
 
 /** Whether there is a place that both stand for. True as well when it takes too long to tell. */
 export function meet(a: Path, b: Path): boolean {
+  if (!mayMeet(a, b)) return false;
   const seen = new Set<number>();
   const width = b.length + 1;
   const stack = [0];
@@ -54,6 +63,17 @@ export function meet(a: Path, b: Path): boolean {
     stack.push((left.kind === 'any' ? i : i + 1) * width + (right.kind === 'any' ? j : j + 1));
   }
   return false;
+}
+
+/** Nearly all pairs of paths already part at one of their ends. */
+function mayMeet(a: Path, b: Path): boolean {
+  for (let i = 0; i < a.length && i < b.length; i += 1) {
+    const [left, right] = [a[i], b[i]];
+    if (left === undefined || right === undefined || left.kind === 'any' || right.kind === 'any') break;
+    if (!agree(left, right)) return false;
+  }
+  const [last, other] = [a.at(-1), b.at(-1)];
+  return last === undefined || other === undefined || agree(last, other);
 }
 
 function agree(a: RuleSegment, b: RuleSegment): boolean {

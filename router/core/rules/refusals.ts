@@ -1,12 +1,11 @@
 /** Why a rule is not accepted: it hides what nobody has looked at, or what must not be hidden. */
 import type { Kind } from '../compare/comparison.ts';
 import { RAISED } from '../compare/sink.ts';
-import { parseRulePath } from '../compare/trail.ts';
 import type { CauseEntry } from '../ports.ts';
 import type { CompareRule } from '../types.ts';
-import { blastRadius, driftOf, placeOf, type RuleEvidence, reachOf, type SeenCause } from './blast-radius.ts';
+import { coverage, driftOf, placeOf, type RuleEvidence, reachOf, type SeenCause } from './blast-radius.ts';
 import { isSilencing, silencing } from './effect.ts';
-import { covers, type Path } from './path-language.ts';
+import { covers, type Path, rulePath } from './path-language.ts';
 import { isForRoute } from './scope.ts';
 
 export type RefusalCode =
@@ -32,14 +31,13 @@ const SHOWN_MAX = 3;
 /** Everything that speaks against one rule, worst first; empty when it may be accepted. The rule is free of faults. */
 export function refusals(rule: CompareRule, evidence: RuleEvidence): readonly Refusal[] {
   const unowned = [...unownedRefusal(rule)];
-  const at = parseRulePath(rule.path);
-  if (at === null || !isSilencing(rule)) return unowned;
+  if (!isSilencing(rule)) return unowned;
   const touched = touchedBy(rule, evidence.causes);
   return [
     ...unowned,
-    ...rootRefusal(rule, at),
+    ...rootRefusal(rule),
     ...fewRefusal(rule, evidence),
-    ...driftRefusals(rule, at, touched, evidence),
+    ...driftRefusals(rule, touched, evidence),
     ...structuralRefusal(rule, touched),
     ...securityRefusal(touched),
     ...bugRefusal(touched),
@@ -67,11 +65,10 @@ export function unownedRefusal({ owner, reason }: Readonly<Record<string, unknow
   return [{ code: 'UNOWNED', text: 'nobody answers for it: name an owner and a reason' }];
 }
 
-const ROOTS: readonly Path[] = ['/exchange', '/status', '/body', '/headers', '/headers/*'].map(
-  (path) => parseRulePath(path) ?? [],
-);
+const ROOTS: readonly Path[] = ['/exchange', '/status', '/body', '/headers', '/headers/*'].map(rulePath);
 
-function rootRefusal({ action, path }: CompareRule, at: Path): Refusal[] {
+function rootRefusal({ action, path }: CompareRule): Refusal[] {
+  const at = rulePath(path);
   const whole =
     (action === 'ignore' || action === 'ignore-value') && ROOTS.some((root) => covers([at], root));
   const text = `${action} at ${path} hides a whole part of every answer; name the members that may differ`;
@@ -91,25 +88,21 @@ function fewRefusal(rule: CompareRule, evidence: RuleEvidence): Refusal[] {
   return pairs < PAIRS_MIN ? [{ code: 'TOO_FEW', text }] : [];
 }
 
-function driftRefusals(
-  rule: CompareRule,
-  at: Path,
-  touched: readonly Touched[],
-  evidence: RuleEvidence,
-): Refusal[] {
+function driftRefusals(rule: CompareRule, touched: readonly Touched[], evidence: RuleEvidence): Refusal[] {
   if (touched.length === 0) {
     const text = `nothing that was compared differs at ${rule.path} in a way ${rule.action} could silence`;
     return [{ code: 'NEVER_DRIFTED', text }];
   }
   const drifted = touched.map(({ entry }) => entry.template);
-  const { untouched } = blastRadius([rule], [], rule.expires, evidence);
+  const { untouched, leaves } = coverage([rule], evidence);
   if (untouched !== null && untouched.length > 0) {
     const text = `it also covers ${shown(untouched)}, which never differed; write it for ${shown(drifted)}`;
     return [{ code: 'OVER_BROAD', text }];
   }
-  if (untouched !== null || !isSweeping(rule)) return [];
+  // What answers have there is known, and all of it differed.
+  if ((leaves?.covered ?? 0) > 0 || !isSweeping(rule)) return [];
   const drifts = touched.map(({ entry }) => driftOf(entry));
-  if (reachOf(rule, at).some((reach) => covers(drifts, reach))) return [];
+  if (reachOf(rule).some((reach) => covers(drifts, reach))) return [];
   const text = `it also covers places that never differed; only ${shown(drifted)} did: write it for that`;
   return [{ code: 'OVER_BROAD', text }];
 }

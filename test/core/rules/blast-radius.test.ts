@@ -54,6 +54,13 @@ test('a rule behind another that decides about the same value does nothing', () 
   expect(preview([{ path: '/body/total', action: 'ignore-value' }], seen, before).turned.atMost).toBe(0);
 });
 
+test('behind a rule that decides about some of the values only the bounds are known', () => {
+  const seen = evidence([cause('a', 7, ['/body/items/*/p value'])]);
+  const before = [{ path: '/body/items/0/p', action: 'number', abs: 1 }];
+  const { turned } = preview([{ path: '/body/items/*/p', action: 'ignore-value' }], seen, before);
+  expect(turned).toEqual({ atLeast: 0, atMost: 7 });
+});
+
 test('a rule for another route or another status touches nothing', () => {
   const seen = evidence([cause('a', 7, ['/status status 200 401'])]);
   const rule = { path: '/status', action: 'ignore-value' };

@@ -8,7 +8,7 @@ import { ruleOf } from '../compare/answers.ts';
 type Action = RuleInput['action'];
 const PAPERWORK = { owner: 'team', reason: 'test', expires: '2026-12-31', ticket: 'T-1', statuses: [200] };
 const at = { path: '/body/a', ...PAPERWORK };
-const body = { ...at, path: '/body' };
+const whole = { path: '/body', ...PAPERWORK };
 
 /** Every action as a person may write it, with all its parameters. */
 const EVERY: { readonly [A in Action]: Extract<RuleInput, { readonly action: A }> } = {
@@ -40,10 +40,10 @@ const EVERY: { readonly [A in Action]: Extract<RuleInput, { readonly action: A }
   'embedded-json': { ...at, action: 'embedded-json' },
   jwt: { ...at, action: 'jwt', ignoreClaims: ['iat'] },
   rename: { ...at, action: 'rename', group: 'order' },
-  html: { ...body, action: 'html', ignore: [{ selector: 'input', attribute: 'value' }] },
-  sse: { ...body, action: 'sse' },
-  multipart: { ...body, action: 'multipart' },
-  'parse-as': { ...body, action: 'parse-as', as: 'json' },
+  html: { ...whole, action: 'html', ignore: [{ selector: 'input', attribute: 'value' }] },
+  sse: { ...whole, action: 'sse' },
+  multipart: { ...whole, action: 'multipart' },
+  'parse-as': { ...whole, action: 'parse-as', as: 'json' },
   equivalent: { ...at, action: 'equivalent', pairs: [['Y', true]] },
 };
 
@@ -84,4 +84,19 @@ test('whatever is suggested for a difference is a rule, or nothing', () => {
     expect(suggestedRule({ ...entry, kind, detail: null })).toBeNull();
   const hidden = { ...entry, template: '/body/#01234567/a' };
   expect(suggestedRule({ ...hidden, kind: 'value', detail: null })).toBeNull();
+});
+
+test('types refuse what the program would refuse', () => {
+  const rules: RuleInput[] = [
+    // @ts-expect-error there is no such action
+    { ...at, action: 'look-away' },
+    // @ts-expect-error a parameter of another action
+    { ...at, action: 'uuid', regex: 'x' },
+    // @ts-expect-error one parameter is missing
+    { ...at, action: 'timestamp' },
+    // @ts-expect-error nobody owns it
+    { path: '/body/a', action: 'ignore', reason: 'x', expires: '2026-12-31' },
+  ];
+  for (const rule of rules)
+    expect(checkRuleList([rule], { routes: [], today: '2026-11-24' })).toHaveLength(1);
 });
