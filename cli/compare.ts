@@ -42,7 +42,7 @@ Exit codes: 0 same, or all differences are ignored by rules; 1 different; 2 not 
       const compared = compareAnswers(a, b, rules, url);
       if (compared.outcome === 'skipped')
         throw new CommandFailure(`cannot be compared: ${compared.reason}`, EXIT.usage);
-      print(options.json ? JSON.stringify(compared) : plain(comparedText(compared, rules)));
+      print(options.json ? JSON.stringify(compared) : comparedText(compared, rules));
       if (compared.outcome === 'different') process.exitCode = EXIT.failed;
     });
 }
@@ -70,7 +70,7 @@ function rulesOf(file: string): readonly CompareRule[] {
 }
 
 function unusable(what: string, why: string): CommandFailure {
-  return new CommandFailure(plain(`${what}: ${why}`), EXIT.usage);
+  return new CommandFailure(`${what}: ${why}`, EXIT.usage);
 }
 
 type Compared = Exclude<AnswersCompared, { outcome: 'skipped' }>;
@@ -85,7 +85,7 @@ function comparedText(
   if (all > differences.length) lines.push(`and ${count(all - differences.length)} more`);
   for (const [index, n] of countsOf(ignored)) {
     const { action = '', path = '' } = rules[index] ?? {};
-    lines.push(`ignored by rule ${index + 1} (${action} at ${path}): ${count(n)}`);
+    lines.push(plain(`ignored by rule ${index + 1} (${action} at ${path}): ${count(n)}`));
   }
   if (outcome === 'different')
     lines.push(`different: ${count(all)} ${all === 1 ? 'difference' : 'differences'}`);
