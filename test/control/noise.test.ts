@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { weighed } from '../../router/control/noise.ts';
+import { noiseVerdicts, weighed } from '../../router/control/noise.ts';
 import type { PathReport } from '../../router/core/noise/model.ts';
 import type { CauseEntry, CausePlace, GroupNoise, StoredCause } from '../../router/core/ports.ts';
 
@@ -78,4 +78,28 @@ test.each<[string, StoredCause, boolean]>([
 
 test('without noise nothing is explained', () => {
   expect(weighed([cause([['/body/rid', 'value']])], null)).toMatchObject([{ explained: false }]);
+});
+
+test('a place explains its own kind of difference on its own route, for whoever weighs evidence', () => {
+  const { explained } = noiseVerdicts(() => NOISE);
+  expect(explained('g', ROUTE)('/body/rid', 'value')).toBe(true);
+  expect(explained('g', ROUTE)('/body/rid', 'type')).toBe(false);
+  expect(explained('g', 'GET /b')('/body/rid', 'value')).toBe(false);
+  expect(explained('g', ROUTE)('/body/new', 'value')).toBe(false);
+});
+
+test('regressions are said with their route, place and kind', () => {
+  const reports = [report('/body/rid', 'value', 'NOISE'), report('/body/stock', 'value', 'REGRESSION')];
+  expect(noiseVerdicts(() => ({ ...NOISE, reports })).regressions('g')).toEqual([
+    `${ROUTE} /body/stock value`,
+  ]);
+});
+
+test.each([
+  ['nothing was asked of legacy twice', null, null],
+  ['it was asked 199 times', { ...NOISE, triples: 199 }, null],
+  ['it was asked 200 times and nothing was flagged', { ...NOISE, triples: 200 }, true],
+  ['a path was flagged', { ...NOISE, triples: 5, flaggedItself: 1 }, false],
+])('legacy against itself when %s', (_when, noise, clean) => {
+  expect(noiseVerdicts(() => noise).selfTestClean('g')).toBe(clean);
 });

@@ -135,3 +135,21 @@ test('what several data planes have learned is read as one', () => {
   expect(groupNoise(7, rows.slice(1))).toMatchObject({ triples: 300, verdict: 'UNKNOWN' });
   expect(groupNoise(7, [])).toBeNull();
 });
+
+test('a service that regresses is flagged, and legacy against itself is not', () => {
+  const book = createNoiseBook(KEY);
+  for (let i = 0; i < 60; i += 1)
+    book.fold(
+      metaOf(),
+      { ...NEVER, key: about('g') },
+      {
+        service: [finding('/body/stock', '1', '0')],
+        baseline: i % 10 === 0 ? [finding('/body/at', 'a', `b${i}`)] : [],
+      },
+    );
+  const [row] = book.changed();
+  expect(row?.reports.filter(({ verdict }) => verdict === 'REGRESSION')).toMatchObject([
+    { template: '/body/stock' },
+  ]);
+  expect(row?.flaggedItself).toBe(0);
+});
