@@ -1,4 +1,4 @@
-import type { FlagName } from '../router/core/events.ts';
+import { FLAG_NAMES, type FlagName } from '../router/core/events.ts';
 import type { FlagShare, FlagSight, FlagWriter, Log, WriteResult } from '../router/core/ports.ts';
 import { type AdminEvent, type AdminFlag, createAdminClient, type NewFlag } from './admin/admin-client.ts';
 import { type Fetch, FlagServerError } from './admin/admin-http.ts';
@@ -7,7 +7,6 @@ import { plain } from './admin/words.ts';
 import {
   canonicalParameters,
   canonicalStrategy,
-  FLAG_NAMES,
   flagOf,
   isGroupName,
   isQuiet,
