@@ -18,7 +18,6 @@ export interface AdminStrategy extends StrategyShape {
 
 /** A flag as the admin API shows it, reduced to one environment. */
 export interface AdminFlag extends FlagShape {
-  readonly archived: boolean;
   readonly strategies: readonly AdminStrategy[];
 }
 
@@ -41,7 +40,7 @@ export interface AdminEvent {
 
 /** The few admin calls that move a flag. Each rejects with FlagServerError on anything unexpected. */
 export interface AdminClient {
-  /** Null: there is no such flag. An archived one is shown by the embedded server, and null from Unleash. */
+  /** Null: there is no such flag, or it is archived. */
   flag(name: string): Promise<AdminFlag | null>;
   /** What happened to a flag, newest first, at most 100 events. */
   events(flag: string): Promise<readonly AdminEvent[]>;
@@ -166,7 +165,7 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
 /** The flag in one environment; null when the answer has another shape. */
 function flagOf(body: unknown, environment: string): AdminFlag | null {
   if (!isRecord(body)) return null;
-  const { archived, impressionData, variants, dependencies, environments } = body;
+  const { impressionData, variants, dependencies, environments } = body;
   if (!Array.isArray(environments)) return null;
   const here: unknown = environments.find((one: unknown) => isRecord(one) && one['name'] === environment);
   if (!isRecord(here)) return null;
@@ -174,7 +173,6 @@ function flagOf(body: unknown, environment: string): AdminFlag | null {
   if (typeof enabled !== 'boolean' || !Array.isArray(strategies) || !strategies.every(isStrategy))
     return null;
   return {
-    archived: archived === true,
     enabled,
     impressionData: impressionData === true,
     strategies,

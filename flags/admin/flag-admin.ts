@@ -92,7 +92,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
   /** The flag in one environment; null: there is no such flag, or it is archived. */
   async function place(name: string, environment: string): Promise<Json | null> {
     const flag = await detail(name);
-    if (flag === null || flag['archived'] === true) return null;
+    if (flag === null) return null;
     requireEnvironment(environmentsOf([flag]), environment);
     return hereOf(flag, environment);
   }
