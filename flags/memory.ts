@@ -1,3 +1,4 @@
+import { FLAG_NAMES } from '../router/core/events.ts';
 import type { FlagExplained } from '../router/core/flags.ts';
 import { murmur3 } from '../router/core/hash.ts';
 import type {
@@ -9,7 +10,7 @@ import type {
   WriteResult,
 } from '../router/core/ports.ts';
 import type { Answer, FlagIntent } from '../router/core/types.ts';
-import { FLAG_NAMES, flagOf, seedOf, serveFlag, shadowFlag, shadowGroupId, wholePercent } from './names.ts';
+import { flagOf, seedOf, serveFlag, shadowFlag, shadowGroupId, wholePercent } from './names.ts';
 
 /** What a person in a flag UI makes of a flag: another share, off, archived, deleted, or any shape but ours. */
 export type Tampering = number | 'off' | 'custom' | 'archived' | 'missing';

@@ -52,9 +52,6 @@ export function shadowGroupId(groupId: string): string {
   return `${groupId}.shadow`;
 }
 
-/** Both flags of a group. */
-export const FLAG_NAMES: readonly FlagName[] = ['serve', 'shadow'];
-
 /** The name of one of a group's flags. */
 export function flagOf(group: string, flag: FlagName): string {
   return flag === 'serve' ? serveFlag(group) : shadowFlag(group);

@@ -1,4 +1,4 @@
-import type { FlagName } from '../router/core/events.ts';
+import { FLAG_NAMES, type FlagName } from '../router/core/events.ts';
 import type { FlagShare, FlagSight, FlagWriter, Log, WriteResult } from '../router/core/ports.ts';
 import { type AdminEvent, type AdminFlag, createAdminClient, type NewFlag } from './admin/admin-client.ts';
 import { type Fetch, FlagServerError } from './admin/admin-http.ts';
@@ -7,7 +7,6 @@ import { plain } from './admin/words.ts';
 import {
   canonicalParameters,
   canonicalStrategy,
-  FLAG_NAMES,
   flagOf,
   isGroupName,
   isQuiet,
@@ -63,11 +62,10 @@ export function createWriter(deps: WriterDeps): FlagWriter {
   /** Null: it was made now. */
   async function foundOrCreated(flag: NewFlag): Promise<AdminFlag | null> {
     const found = await admin.flag(flag.name);
-    if (found?.archived === true) throw archived(flag.name);
     if (found !== null || (await admin.createFlag(flag))) return found;
     // The name was taken: an archived flag, or somebody was faster.
     const faster = await admin.flag(flag.name);
-    if (faster === null || faster.archived) throw archived(flag.name);
+    if (faster === null) throw archived(flag.name);
     return faster;
   }
 
@@ -109,7 +107,7 @@ export function createWriter(deps: WriterDeps): FlagWriter {
     wholePercent(share);
     const groupId = seeds.get(name) ?? null;
     const found = await admin.flag(name);
-    const now = found === null || found.archived ? 'missing' : shareOf(found, groupId);
+    const now = found === null ? 'missing' : shareOf(found, groupId);
     const strategy = found === null ? null : canonicalStrategy(found, groupId);
     if (typeof now !== 'number' || strategy === null) return foreign(name);
     if (now === share) return 'unchanged';
@@ -128,7 +126,7 @@ export function createWriter(deps: WriterDeps): FlagWriter {
     share: number,
     name?: string,
   ): WriteResult {
-    const now = after === null || after.archived ? 'missing' : shareOf(after, groupId);
+    const now = after === null ? 'missing' : shareOf(after, groupId);
     if (now === share) return 'written';
     return typeof now === 'number' || name === undefined ? 'conflict' : foreign(name);
   }
@@ -142,14 +140,14 @@ export function createWriter(deps: WriterDeps): FlagWriter {
     }
     const title = flag.strategies.length === 1 ? (flag.strategies[0]?.title ?? '') : '';
     return {
-      share: flag.archived ? 'missing' : flag.enabled ? shareOf(flag, groupId) : 0,
+      share: flag.enabled ? shareOf(flag, groupId) : 0,
       ref: title.startsWith(TITLE_PREFIX) ? title.slice(TITLE_PREFIX.length) : null,
       what: departures(flag, groupId),
-      archived: flag.archived,
+      archived: false,
     };
   }
 
-  /** The newest event that made or hid a flag: Unleash answers 404 for one that is archived. */
+  /** The newest event that made or hid a flag: one that is archived is answered with 404. */
   async function stateInLog(flag: string): Promise<string | null> {
     const events = await admin.events(flag);
     return events.find(({ type }) => LIFE.includes(type))?.type ?? null;
@@ -178,11 +176,10 @@ export function createWriter(deps: WriterDeps): FlagWriter {
   async function revived(flag: NewFlag): Promise<AdminFlag> {
     const { name } = flag;
     const found = await admin.flag(name);
-    if (found !== null && !found.archived) return found;
-    if (found !== null || !(await admin.createFlag(flag))) await admin.revive(name);
+    if (found !== null) return found;
+    if (!(await admin.createFlag(flag))) await admin.revive(name);
     const now = await admin.flag(name);
-    if (now === null || now.archived)
-      throw new FlagServerError(`the flag ${name} could not be revived`, null);
+    if (now === null) throw new FlagServerError(`the flag ${name} could not be revived`, null);
     return now;
   }
 

@@ -1,6 +1,13 @@
-import { isRecord } from '../json.ts';
+import { isRecord, type Json, textOr } from '../json.ts';
 import type { FlagShape, StrategyShape } from '../names.ts';
-import { type Answer, createAdminHttp, type Fetch, isFailedTest, unexpected } from './admin-http.ts';
+import {
+  type Answer,
+  createAdminHttp,
+  eventsIn,
+  type Fetch,
+  isFailedTest,
+  unexpected,
+} from './admin-http.ts';
 
 const EVENTS_MAX = 100;
 
@@ -11,7 +18,6 @@ export interface AdminStrategy extends StrategyShape {
 
 /** A flag as the admin API shows it, reduced to one environment. */
 export interface AdminFlag extends FlagShape {
-  readonly archived: boolean;
   readonly strategies: readonly AdminStrategy[];
 }
 
@@ -34,7 +40,7 @@ export interface AdminEvent {
 
 /** The few admin calls that move a flag. Each rejects with FlagServerError on anything unexpected. */
 export interface AdminClient {
-  /** Null: there is no such flag. An archived one is shown by the embedded server, and null from Unleash. */
+  /** Null: there is no such flag, or it is archived. */
   flag(name: string): Promise<AdminFlag | null>;
   /** What happened to a flag, newest first, at most 100 events. */
   events(flag: string): Promise<readonly AdminEvent[]>;
@@ -76,6 +82,10 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
     return `${flagPath(flag)}/environments/${encodeURIComponent(deps.environment)}`;
   }
 
+  function strategyPath(flag: string, id: string): string {
+    return `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`;
+  }
+
   function flagPath(flag: string): string {
     return `${features}/${encodeURIComponent(flag)}`;
   }
@@ -100,22 +110,19 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
       return true;
     },
     async addStrategy(flag, strategy) {
-      const answer = await call('POST', `${placeOf(flag)}/strategies`, strategy);
-      if (answer.status !== 200) throw unexpected('adding a strategy', answer);
+      await must('adding a strategy', 200, call('POST', `${placeOf(flag)}/strategies`, strategy));
     },
     async patchStrategy(flag, id, patch) {
-      const answer = await call('PATCH', `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`, patch);
+      const answer = await call('PATCH', strategyPath(flag, id), patch);
       if (isFailedTest(answer)) return false;
       if (answer.status !== 200) throw unexpected('changing a strategy', answer);
       return true;
     },
     async putStrategy(flag, id, strategy) {
-      const path = `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`;
-      await must('putting a strategy', 200, call('PUT', path, strategy));
+      await must('putting a strategy', 200, call('PUT', strategyPath(flag, id), strategy));
     },
     async deleteStrategy(flag, id) {
-      const path = `${placeOf(flag)}/strategies/${encodeURIComponent(id)}`;
-      await must('removing a strategy', 200, call('DELETE', path));
+      await must('removing a strategy', 200, call('DELETE', strategyPath(flag, id)));
     },
     async removeDependencies(flag) {
       await must('removing dependencies', 200, call('DELETE', `${flagPath(flag)}/dependencies`));
@@ -132,21 +139,16 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
       await must('reviving a flag', 200, call('POST', `admin/archive/revive/${encodeURIComponent(flag)}`));
     },
     async events(flag) {
-      const query = new URLSearchParams({ feature: `IS:${flag}`, limit: String(EVENTS_MAX) });
-      const answer = await call('GET', `admin/search/events?${query}`);
-      const { events } = answer.status === 200 && isRecord(answer.body) ? answer.body : {};
-      if (!Array.isArray(events)) throw unexpected('reading the event log', answer);
-      return events.filter(isRecord).map(eventOf);
+      return (await eventsIn(call, flag, EVENTS_MAX)).map(eventOf);
     },
     async switchOn(flag) {
-      const answer = await call('POST', `${placeOf(flag)}/on`);
-      if (answer.status !== 200) throw unexpected('switching a flag on', answer);
+      await must('switching a flag on', 200, call('POST', `${placeOf(flag)}/on`));
     },
     async ensureStickyField(name, description) {
       const known = await call('GET', 'admin/context');
       if (known.status !== 200 || !Array.isArray(known.body))
         throw unexpected('reading context fields', known);
-      if (known.body.some((field: unknown) => isRecord(field) && nameIn(field) === name)) return;
+      if (known.body.some((field: unknown) => isRecord(field) && field['name'] === name)) return;
       const answer = await call('POST', 'admin/context', {
         name,
         description,
@@ -163,15 +165,14 @@ export function createAdminClient(deps: AdminClientDeps): AdminClient {
 /** The flag in one environment; null when the answer has another shape. */
 function flagOf(body: unknown, environment: string): AdminFlag | null {
   if (!isRecord(body)) return null;
-  const { archived, impressionData, variants, dependencies, environments } = body;
+  const { impressionData, variants, dependencies, environments } = body;
   if (!Array.isArray(environments)) return null;
-  const here: unknown = environments.find((one: unknown) => isRecord(one) && nameIn(one) === environment);
+  const here: unknown = environments.find((one: unknown) => isRecord(one) && one['name'] === environment);
   if (!isRecord(here)) return null;
   const { enabled, strategies, variants: ownVariants } = here;
   if (typeof enabled !== 'boolean' || !Array.isArray(strategies) || !strategies.every(isStrategy))
     return null;
   return {
-    archived: archived === true,
     enabled,
     impressionData: impressionData === true,
     strategies,
@@ -180,21 +181,17 @@ function flagOf(body: unknown, environment: string): AdminFlag | null {
   };
 }
 
-function eventOf(event: Record<string, unknown>): AdminEvent {
+function eventOf(event: Json): AdminEvent {
   const { type, environment, createdBy, createdAt, data } = event;
   const { parameters } = isRecord(data) ? data : {};
   const { rollout } = isRecord(parameters) ? parameters : {};
   return {
-    type: textIn(type) ?? '',
-    environment: textIn(environment),
-    createdBy: textIn(createdBy) ?? '',
-    createdAt: textIn(createdAt) ?? '',
-    rollout: textIn(rollout),
+    type: textOr(type, ''),
+    environment: textOr(environment, null),
+    createdBy: textOr(createdBy, ''),
+    createdAt: textOr(createdAt, ''),
+    rollout: textOr(rollout, null),
   };
-}
-
-function textIn(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
 }
 
 function isStrategy(value: unknown): value is AdminStrategy {
@@ -206,10 +203,6 @@ function isStrategy(value: unknown): value is AdminStrategy {
     (title === null || title === undefined || typeof title === 'string') &&
     isRecord(parameters)
   );
-}
-
-function nameIn({ name }: Readonly<Record<string, unknown>>): unknown {
-  return name;
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -1,4 +1,4 @@
-import { isRecord, textOr } from '../json.ts';
+import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 import { parseFlagUrl } from '../url.ts';
 import { plain } from './words.ts';
 
@@ -111,4 +111,26 @@ export function unexpected(during: string, { status, body }: Answer): FlagServer
     return new FlagServerError(`${during} failed: ${status} with an answer of another shape`, status);
   const message = messageOf(body);
   return new FlagServerError(`${during} failed: ${status}${message === '' ? '' : ` ${message}`}`, status);
+}
+
+/** The JSON object of a success. */
+export function bodyOf(answer: Answer, during: string): Json {
+  if (answer.status !== 200 || !isRecord(answer.body)) throw unexpected(during, answer);
+  return answer.body;
+}
+
+/** The records of one list of a success. */
+export function listOf(name: string, answer: Answer, during: string): readonly Json[] {
+  const list = bodyOf(answer, during)[name];
+  if (!Array.isArray(list)) throw unexpected(during, answer);
+  return recordsOf(list);
+}
+
+/** Entries of the event log, newest first, of all flags or one. */
+export async function eventsIn(call: Call, flag: string | null, limit: number): Promise<readonly Json[]> {
+  const query = new URLSearchParams({
+    limit: String(limit),
+    ...(flag === null ? {} : { feature: `IS:${flag}` }),
+  });
+  return listOf('events', await call('GET', `admin/search/events?${query}`), 'reading the history');
 }

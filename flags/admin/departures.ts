@@ -9,7 +9,6 @@ import { plain } from './words.ts';
 export function departures(flag: AdminFlag, groupId: string | null): string | null {
   const { strategies, variants, dependencies } = flag;
   const found = [
-    ...(flag.archived ? ['archived'] : []),
     ...(flag.enabled ? [] : ['switched off']),
     ...(flag.impressionData === true ? ['impression data is on'] : []),
     ...((variants?.length ?? 0) > 0 ? ['variants of the flag'] : []),

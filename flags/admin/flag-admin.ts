@@ -11,11 +11,13 @@ import type { FlagAdmin } from '../../router/core/ports.ts';
 import { isRecord, type Json, recordsOf, textOr } from '../json.ts';
 import {
   ALL_FLAGS_BYTES_MAX,
-  type Answer,
+  bodyOf,
   createAdminHttp,
+  eventsIn,
   type Fetch,
   FlagServerError,
   isFailedTest,
+  listOf,
   unexpected,
 } from './admin-http.ts';
 import { eventOf } from './flag-events.ts';
@@ -90,7 +92,7 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
   /** The flag in one environment; null: there is no such flag, or it is archived. */
   async function place(name: string, environment: string): Promise<Json | null> {
     const flag = await detail(name);
-    if (flag === null || flag['archived'] === true) return null;
+    if (flag === null) return null;
     requireEnvironment(environmentsOf([flag]), environment);
     return hereOf(flag, environment);
   }
@@ -106,11 +108,8 @@ export function createFlagAdmin(deps: FlagAdminDeps): FlagAdmin {
   }
 
   async function events(name: string | null, limit: number): Promise<readonly FlagEvent[]> {
-    const filter = name === null ? '' : `&feature=${encodeURIComponent(`IS:${name}`)}`;
-    const answer = await call('GET', `admin/search/events?limit=${limit}${filter}`);
-    return listOf('events', answer, 'reading the history')
-      .map(eventOf)
-      .filter((event) => event !== null);
+    const found = await eventsIn(call, name, limit);
+    return found.map(eventOf).filter((event) => event !== null);
   }
 
   async function set(name: string, environment: string, percent: number): Promise<FlagChanged> {
@@ -262,19 +261,6 @@ async function replied<T>(ask: () => Promise<T>): Promise<FlagReply<T>> {
     const reason = status === null ? 'unreachable' : denied ? 'denied' : 'unexpected';
     return { kind: 'failed', reason, why: message };
   }
-}
-
-/** The JSON object of a success. */
-function bodyOf(answer: Answer, during: string): Json {
-  if (answer.status !== 200 || !isRecord(answer.body)) throw unexpected(during, answer);
-  return answer.body;
-}
-
-/** The records of one list of a success. */
-function listOf(name: string, answer: Answer, during: string): readonly Json[] {
-  const list = bodyOf(answer, during)[name];
-  if (!Array.isArray(list)) throw unexpected(during, answer);
-  return recordsOf(list);
 }
 
 function whyNoRollout(name: string, environment: string, strategies: readonly Json[]): string | null {

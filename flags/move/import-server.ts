@@ -181,6 +181,12 @@ export function connectTo({ to, project, fetch, clock }: ImportDeps): {
       async import(part) {
         const answer = await call('POST', 'admin/features-batch/import', auth, part);
         if (answer.status === 200) return;
+        // A gateway that got no answer: the server may have done it.
+        if (answer.status === 502 || answer.status === 504)
+          throw new TransferError(
+            'unreachable',
+            `importing ${part.environment} got no answer: ${answer.status}`,
+          );
         const { message } = isRecord(answer.body) ? answer.body : {};
         if (typeof message === 'string' && message.includes("can't use an admin token"))
           throw new TransferError(

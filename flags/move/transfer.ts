@@ -41,7 +41,7 @@ export async function importFlags(
   const leftovers: string[] = [];
   const session = await server.open(deps.login);
   const created: { readonly id: number; readonly name: string }[] = [];
-  let changed = false;
+  let progress: Progress = 'nothing';
   try {
     const known = await session.segments();
     await requireEnvironments(session, environments);
@@ -56,8 +56,9 @@ export async function importFlags(
     }
     for (const parts of plans) {
       for (const part of parts) {
+        if (progress === 'nothing') progress = 'perhaps';
         await session.import(part);
-        changed = true;
+        progress = 'part';
       }
     }
     const results: ImportedEnvironment[] = [];
@@ -74,17 +75,27 @@ export async function importFlags(
     await session.close(leftovers);
     return { environments: results, leftovers };
   } catch (error) {
-    if (!changed) for (const { id } of created) await session.removeSegment(id, leftovers);
+    const refused = error instanceof TransferError && error.fault !== 'unreachable';
+    if (progress === 'perhaps' && refused) progress = 'nothing';
+    if (progress === 'nothing') for (const { id } of created) await session.removeSegment(id, leftovers);
     await session.close(leftovers);
-    throw failureOf(error, changed, leftovers);
+    throw failureOf(error, progress, leftovers);
   }
 }
 
-function failureOf(error: unknown, changed: boolean, leftovers: readonly string[]): unknown {
+/** How much of the import the server has; `perhaps`: the answer to the first part was lost. */
+type Progress = 'nothing' | 'perhaps' | 'part';
+
+const PROGRESS: Readonly<Record<Progress, string>> = {
+  nothing: 'nothing was imported',
+  perhaps: 'whether anything was imported is not known: import again once that is mended',
+  part: 'a part was imported: import again once that is mended',
+};
+
+function failureOf(error: unknown, progress: Progress, leftovers: readonly string[]): unknown {
   if (!(error instanceof TransferError) && !(error instanceof FlagServerError)) return error;
-  const state = changed ? 'a part was imported: import again once that is mended' : 'nothing was imported';
   const fault = error instanceof TransferError ? error.fault : 'refused';
-  return new TransferError(fault, [error.message, state, ...leftovers].join('; '), error);
+  return new TransferError(fault, [error.message, PROGRESS[progress], ...leftovers].join('; '), error);
 }
 
 /** Reads back and evaluates, again while the server may still be serving what was before. */

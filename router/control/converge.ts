@@ -1,4 +1,4 @@
-import type { Actor, FlagName, Happening } from '../core/events.ts';
+import { type Actor, FLAG_NAMES, type FlagName, type Happening } from '../core/events.ts';
 import type {
   Clock,
   FlagReader,
@@ -49,8 +49,6 @@ const AT_ONCE_MAX = 8;
 const PATROL_MAX = 8;
 /** Looks at one flag before it is left to the next round. */
 const TRIES_MAX = 2;
-
-const FLAGS: readonly FlagName[] = ['serve', 'shadow'];
 
 export function createConverge(deps: ConvergeDeps): Converge {
   const { ledger, reader, writer } = deps;
@@ -138,8 +136,8 @@ export function createConverge(deps: ConvergeDeps): Converge {
     let sights = first;
     const group = stateOf(name);
     if (group === undefined) return;
-    if (!ensured.has(name) && FLAGS.every((flag) => isOursToMake(group, flag, sights[flag]))) {
-      const unmade = FLAGS.filter((flag) => mayBeUnmade(sights[flag]));
+    if (!ensured.has(name) && FLAG_NAMES.every((flag) => isOursToMake(group, flag, sights[flag]))) {
+      const unmade = FLAG_NAMES.filter((flag) => mayBeUnmade(sights[flag]));
       if (unmade.length > 0) {
         await make(to, group, unmade);
         sights = await look(to, group);
@@ -147,7 +145,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
       ensured.add(name);
     }
     const said: (string | null)[] = [];
-    for (const flag of FLAGS) said.push(await settleFlag(to, name, flag, sights[flag]));
+    for (const flag of FLAG_NAMES) said.push(await settleFlag(to, name, flag, sights[flag]));
     const trouble = said.find((text) => text !== null) ?? null;
     if (trouble === null) troubles.delete(name);
     else troubles.set(name, trouble);
@@ -277,7 +275,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
   const look = async (to: FlagWriter, { name, groupId }: GroupState): Promise<FlagSights> => {
     const waited = { serve: sightings.waiting(name, 'serve'), shadow: sightings.waiting(name, 'shadow') };
     const sights = await to.look(name, groupId);
-    const told = FLAGS.map((flag) => {
+    const told = FLAG_NAMES.map((flag) => {
       const seen = sightings.take(name, flag, { waited: waited[flag], share: sights[flag].share });
       return { flag, seen };
     });
@@ -287,7 +285,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
 
   /** What readers saw, without the flag server to ask. */
   const recordSightings = async (name: string): Promise<void> => {
-    for (const flag of FLAGS)
+    for (const flag of FLAG_NAMES)
       for (const one of sightings.take(name, flag, null)) await recordSighting(name, flag, one, null);
   };
 
@@ -309,7 +307,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
   const readBack = (name: string): void => {
     if (reader.status().data === 'fresh') {
       const seen = reader.intent(name);
-      for (const flag of FLAGS) {
+      for (const flag of FLAG_NAMES) {
         const group = stateOf(name);
         const pending = group === undefined ? null : pendingOf(group, flag);
         if (group !== undefined && pending !== null && seen[flag] === wantedShare(group, flag))
@@ -339,7 +337,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
     // Old data proves nothing about today.
     if (group === undefined || reader.status().data !== 'fresh') return false;
     const seen = reader.intent(name);
-    return FLAGS.map((flag) => sightings.saw(group, flag, seen[flag])).includes(true);
+    return FLAG_NAMES.map((flag) => sightings.saw(group, flag, seen[flag])).includes(true);
   };
 
   const round = (): Promise<void> => {
@@ -363,7 +361,7 @@ export function createConverge(deps: ConvergeDeps): Converge {
     if (group === undefined) return false;
     if (!ensured.has(name) && writer !== null) return true;
     // A flag that somebody shaped waits for a person; the patrol sees it should they put it back.
-    return FLAGS.some(
+    return FLAG_NAMES.some(
       (flag) => pendingOf(group, flag) !== null && (group.foreign[flag] === null || group.restoring[flag]),
     );
   };
@@ -410,10 +408,12 @@ export function createConverge(deps: ConvergeDeps): Converge {
   function seenByReader(name: string, deadline: AbortSignal): Promise<boolean> {
     const agrees = () => {
       const group = ledger.state().groups.get(name);
-      if (group === undefined || group.pendingServe !== null || group.pendingShadow !== null) return false;
+      if (group === undefined || isPending(group)) return false;
       const seen = reader.intent(name);
       // A flag that a person shaped, and that no move waits for, is no reason to wait.
-      return FLAGS.every((flag) => group.foreign[flag] !== null || seen[flag] === wantedShare(group, flag));
+      return FLAG_NAMES.every(
+        (flag) => group.foreign[flag] !== null || seen[flag] === wantedShare(group, flag),
+      );
     };
     if (agrees()) return Promise.resolve(true);
     if (troubles.has(name)) return Promise.resolve(false);
@@ -455,7 +455,7 @@ function mayBeUnmade({ what, share }: FlagSight): boolean {
 }
 
 function isPending(group: GroupState): boolean {
-  return FLAGS.some((flag) => pendingOf(group, flag) !== null);
+  return FLAG_NAMES.some((flag) => pendingOf(group, flag) !== null);
 }
 
 function refOf(pending: Intent | null): string {

@@ -8,7 +8,7 @@ export function wantedShare(group: GroupState, flag: FlagName): number {
 }
 
 /** The flag carries the next whole percent; the ledger's ceiling carries the exact share. Live is all of it. */
-export function flagShare(group: GroupState): number {
+function flagShare(group: GroupState): number {
   return group.stage === 'live' || group.stage === 'sealed' || group.stage === 'retired'
     ? 100
     : Math.ceil(group.share);

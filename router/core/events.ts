@@ -75,7 +75,8 @@ export type Happening =
 export type Mark = 'new' | 'bug' | 'noise' | 'intended';
 
 /** The two flags of a group. */
-export type FlagName = 'serve' | 'shadow';
+export const FLAG_NAMES = ['serve', 'shadow'] as const;
+export type FlagName = (typeof FLAG_NAMES)[number];
 
 /** What somebody else made of a flag. */
 export interface Override {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Comparisons } from '../../router/control/api.ts';
-import { flagShare } from '../../router/control/shares.ts';
+import { wantedShare } from '../../router/control/shares.ts';
 import { effectiveShare, groupStatus } from '../../router/control/status.ts';
 import { measuredShare } from '../../router/control/traffic.ts';
 import type { FlagShare } from '../../router/core/ports.ts';
@@ -67,8 +67,8 @@ describe('the share that is really given', () => {
     await moved(shiftTo(0.01));
     const group = ledger.state().groups.get('orders');
     if (group === undefined) throw new Error('there is no group orders');
-    expect(flagShare(group)).toBe(1);
-    expect(flagShare({ ...group, stage: 'live', share: 0 })).toBe(100);
+    expect(wantedShare(group, 'serve')).toBe(1);
+    expect(wantedShare({ ...group, stage: 'live', share: 0 }, 'serve')).toBe(100);
   });
 });
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createFlagServer } from '../../flags/server/app.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { eventually, startWorld, type World, webServer } from '../helpers/world.ts';
 
@@ -9,6 +10,20 @@ async function sides() {
   const legacy = await webServer((_req, res) => res.end('legacy'));
   const service = await webServer((_req, res) => res.end('service'));
   return { legacy: legacy.origin, service: service.origin };
+}
+
+/** A flag server of somebody else, with the tokens that the configuration of a world names. */
+async function flagServer(at: number) {
+  const silent = () => undefined;
+  const server = createFlagServer({
+    file: join(temporaryFolder(), 'other-flags.db'),
+    tokens: { client: 'default:production.0123456789abcdef', admin: '*:*.0123456789abcdef' },
+    clock: { now: () => performance.now(), wall: () => Date.now() },
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+  });
+  const { url } = await server.listen({ port: at });
+  onTestFinished(() => server.close());
+  return { ...server, url };
 }
 
 /** Toggles a flag as a person does, through the flag server's own admin API. */
@@ -75,6 +90,19 @@ test('a flag raised by hand moves nobody above the share of the ledger, and is r
   expect(events.filter((event) => event.type === 'override.detected')).toHaveLength(1);
 });
 
+test('a move that waits for its flag is answered although the end was asked for meanwhile', async () => {
+  const server = await flagServer(0);
+  const flags = { unleash: `${server.url}/api/`, tokenEnv: 'TOKEN', adminTokenEnv: 'ADMIN', refreshMs: 500 };
+  const world = await startWorld(await sides(), { flags });
+  await eventually(async () => (await world.status()).flags.data === 'fresh');
+  await world.move({ kind: 'shadow', sample: 1 });
+  const before = server.revision();
+  const moving = world.move({ kind: 'shift', share: 100 });
+  await eventually(() => server.revision() > before);
+  const [receipt] = await Promise.all([moving, world.running.stop()]);
+  expect(receipt).toMatchObject({ status: 'moved', flag: { state: 'verified' } });
+});
+
 test('an unreachable flag server at start leaves everything on legacy, and it recovers by itself', async () => {
   const port = await freePort();
   const flags = {
@@ -89,15 +117,7 @@ test('an unreachable flag server at start leaves everything on legacy, and it re
   expect(before.flags).toMatchObject({ data: 'none', source: 'unleash' });
   expect(before.groups[0]?.waiting.join()).toContain('no flag was ever read');
 
-  const silent = () => undefined;
-  const server = createFlagServer({
-    file: join(world.folder, 'other-flags.db'),
-    tokens: { client: 'default:production.0123456789abcdef', admin: '*:*.0123456789abcdef' },
-    clock: { now: () => performance.now(), wall: () => Date.now() },
-    log: { debug: silent, info: silent, warn: silent, error: silent },
-  });
-  await server.listen({ port });
-  onTestFinished(() => server.close());
+  await flagServer(port);
   await eventually(async () => (await world.status()).flags.data === 'fresh', 15_000);
   await world.move({ kind: 'shadow', sample: 1 });
   await world.move({ kind: 'shift', share: 100 });

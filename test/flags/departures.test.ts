@@ -13,7 +13,6 @@ const OURS: AdminStrategy = {
   segments: [],
 };
 const FLAG: AdminFlag = {
-  archived: false,
   enabled: true,
   strategies: [OURS],
   variants: [],
@@ -26,7 +25,6 @@ function withStrategy(change: Partial<AdminStrategy>): AdminFlag {
 
 const CASES: readonly (readonly [AdminFlag, string | null])[] = [
   [FLAG, null],
-  [{ ...FLAG, archived: true }, 'archived'],
   [{ ...FLAG, enabled: false }, 'switched off'],
   [{ ...FLAG, impressionData: true }, 'impression data is on'],
   [{ ...FLAG, variants: [{ name: 'a' }] }, 'variants of the flag'],
