@@ -128,6 +128,18 @@ describe('with a server', () => {
     expect(text.stdout).toContain('operator:ana');
   });
 
+  test('copies of writes are never turned on in silence', async () => {
+    const config = ordersConfig(await twoSides());
+    const writes = { mode: 'dry-run', owner: 'team-orders', reason: 'a quote', expires: '2026-03-01' };
+    const routes = ['GET /orders/:id', { match: 'POST /orders/:id', writes }];
+    const { data } = await up({ ...config, groups: { orders: { ...config.groups.orders, routes } } });
+    const { exit, stderr } = await fig(['shadow', 'orders', 'on', '--data', data]);
+    expect(exit).toBe(0);
+    expect(stderr).toContain(
+      'POST /orders/:id is copied as well (dry-run): a quote; team-orders, until 2026-03-01',
+    );
+  });
+
   test('every command also says it in words', async () => {
     const { run } = await server();
     expect(await run('shadow', 'orders', 'on')).toMatchObject({

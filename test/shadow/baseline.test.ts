@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { ComparisonBatch, GroupNoise } from '../../router/core/ports.ts';
 import type { ShadowPolicy } from '../../router/core/types.ts';
 import { createBaselines } from '../../router/shadow/baseline.ts';
+import { unpack } from '../../router/shadow/noise-book.ts';
 import { groupNoise } from '../../router/shadow/noise-report.ts';
 import { createShadow, SHADOW_OPTIONS, type Shadow, type ShadowDeps } from '../../router/shadow/shadow.ts';
 import { group, job, memoryStore, ok, shadowDeps, target, WITHOUT_BASELINE } from './jobs.ts';
@@ -252,6 +253,23 @@ test('no value of the three answers or the request leaves in a model', async () 
   const text = rows.map((row) => `${JSON.stringify(row.reports)}${unpacked(row.content)}`).join();
   expect(text).toContain('/body/a');
   expect(text).not.toContain(canary);
+});
+
+test('of what is secret a model keeps no digest either', async () => {
+  const { each } = await sides(
+    (n) => `{"a":"x${n}","session":"x${n}"}`,
+    () => '{"a":"y","session":"y"}',
+  );
+  const store = memoryStore();
+  const shadow = started({ store });
+  for (let i = 0; i < 3; i += 1) shadow.offer(each('{"a":"z","session":"z"}'));
+  await shadow.idle();
+  await shadow.stop();
+  const [row] = store.batches.flatMap(({ noise }) => noise?.rows ?? []).slice(-1);
+  const paths = unpack(row?.content ?? new Uint8Array())?.routes.flatMap((route) => route.paths);
+  const kept = (template: string) => paths?.find((path) => path.template === template)?.values?.previous;
+  expect(kept('/body/a')).not.toEqual([]);
+  expect(kept('/body/session')).toEqual([]);
 });
 
 function unpacked(content: Uint8Array): string {
