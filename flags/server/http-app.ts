@@ -36,7 +36,9 @@ function createErrorHandler(log: Log, ids: Ids): ErrorRequestHandler {
     } else if (clientFault(error) === 413) {
       response.status(413).json({ message: 'request entity too large' });
     } else if (clientFault(error) !== null) {
-      answer(response, badRule('the body is not JSON that can be read'), ids);
+      const why =
+        error instanceof URIError ? 'the path cannot be read' : 'the body is not JSON that can be read';
+      answer(response, badRule(why), ids);
     } else {
       log.error('flags.request-failed', { method: request.method, error: String(error) });
       response.status(500).json({ name: 'InternalError', message: 'the flag server failed', details: [] });

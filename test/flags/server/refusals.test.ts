@@ -283,7 +283,7 @@ test('a path that is no text is a 400', async () => {
   const { url } = await world();
   expect(await call(url, 'GET', `${FEATURES}/%ff`)).toMatchObject({
     status: 400,
-    body: { name: 'BadDataError' },
+    body: { name: 'BadDataError', message: expect.stringContaining('the path cannot be read') },
   });
 });
 
