@@ -33,8 +33,8 @@ export type Judged =
       readonly entries: readonly CauseEntry[];
       /** False: it had more entries than are kept. */
       readonly complete: boolean;
-      /** Redacted JSON text. */
-      readonly example: string;
+      /** Redacted JSON text; null: enough of this cause were given lately. */
+      readonly example: string | null;
       readonly request: ShownRequest;
     } & Silenced);
 
@@ -71,6 +71,10 @@ export interface JudgeOptions {
 const SAME: Judged = { outcome: 'same', silencedBy: [] };
 const EXAMPLE_BYTES_MAX = 8192;
 const SILENCED_MAX = 32;
+const FIRST_EXAMPLES = 8;
+const THEN_EXAMPLE_EVERY = 32;
+/** Causes whose examples are counted. */
+const EXAMPLES_KNOWN_MAX = 2048;
 const GROUPS_MAX = 256;
 const RULE_SETS_MAX = 1024;
 
@@ -82,6 +86,7 @@ export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
   const compiled = new Map<string, RuleSet>();
   const leaves = createLeaves(readers.inflate);
   const shown = new Map<string, Shows>();
+  const examples = new Map<string, number>();
 
   function ruleSetOf(
     meta: PairMeta,
@@ -106,6 +111,13 @@ export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
       keep(templates, group, template, GROUPS_MAX);
     }
     return template;
+  }
+
+  /** The first ones, and now and then another: the store may have lost those. */
+  function wantsExample(cause: string): boolean {
+    const given = examples.get(cause) ?? 0;
+    keep(examples, cause, given + 1, EXAMPLES_KNOWN_MAX);
+    return given < FIRST_EXAMPLES || given % THEN_EXAMPLE_EVERY === 0;
   }
 
   function showsOf(paths: readonly string[]): Shows {
@@ -142,7 +154,12 @@ export function createJudge({ key, decodedBytesMax, noise }: JudgeOptions) {
         const { request, internalHosts } = meta;
         const context = { request, rules: set, ...readers, internalHosts, stepsMax: STEPS_MAX };
         const comparison = compare(legacy, service, context);
-        const tools = { redactor, template: templateOf(meta.group), shows: showsOf(meta.showValues) };
+        const tools = {
+          redactor,
+          template: templateOf(meta.group),
+          shows: showsOf(meta.showValues),
+          wantsExample: (cause: string) => wantsExample(`${meta.group} ${cause}`),
+        };
         if (baseline !== undefined && comparison.outcome !== 'skipped') {
           const itself = compare(legacy, baseline.reply, context);
           // Skipped: it cost too much, and says nothing.
@@ -185,7 +202,7 @@ function isMatch(judged: Judged): judged is Extract<Judged, { outcome: 'same' | 
 /** Oldest out when full. */
 function keep<T>(map: Map<string, T>, key: string, value: T, max: number): void {
   const [oldest] = map.keys();
-  if (map.size >= max && oldest !== undefined) map.delete(oldest);
+  if (map.size >= max && oldest !== undefined && !map.has(key)) map.delete(oldest);
   map.set(key, value);
 }
 
@@ -193,6 +210,8 @@ interface Tools {
   readonly redactor: Redactor;
   readonly template: (trail: Trail) => string;
   readonly shows: Shows;
+  /** An example costs as much as the rest of the verdict, and few are kept. */
+  readonly wantsExample: (cause: string) => boolean;
 }
 
 function judged(comparison: Comparison, meta: PairMeta, tools: Tools): Judged {
@@ -205,7 +224,7 @@ function judged(comparison: Comparison, meta: PairMeta, tools: Tools): Judged {
   const id = hash('sha256', signature.key, 'hex').slice(0, 16);
   const { request: asked, route } = meta;
   const request = tools.redactor.request(asked.method, asked.target, route.segments, asked);
-  const example = exampleOf(comparison, request, tools);
+  const example = tools.wantsExample(id) ? exampleOf(comparison, request, tools) : null;
   const { entries, complete } = signature;
   return { outcome: 'different', ...quiet, id, entries, complete, example, request };
 }

@@ -14,7 +14,7 @@ export interface Leaves {
 }
 
 const FIRST = 100;
-const THEN_EVERY = 64;
+const THEN_EVERY = 512;
 const BYTES_MAX = 262_144;
 const NODES_MAX = 5_000;
 const DEPTH_MAX = 32;

@@ -202,7 +202,8 @@ export function createRecorder(
     cause.lastAt = at;
     distinctAdd(cause.shapes, shape);
     addPlace(cause, key, at);
-    if (cause.examples.length < limits.examplesMax) cause.examples.push(judged.example);
+    if (judged.example !== null && cause.examples.length < limits.examplesMax)
+      cause.examples.push(judged.example);
     if (cause.smallest === null || judged.request.bytes < cause.smallest.bytes)
       cause.smallest = judged.request;
   }

@@ -41,7 +41,7 @@ test('a deep and a wide answer cost a bounded look', () => {
 test('after the first answers of a route only one of many is looked at', () => {
   const learn = learner();
   for (let n = 0; n < 100; n += 1) learn(json({ a: 1 }));
-  const looked = Array.from({ length: 640 }, (_, n) =>
+  const looked = Array.from({ length: 5120 }, (_, n) =>
     learn(json({ [`b${String.fromCharCode(97 + (n % 26))}${'z'.repeat(n / 26)}`]: n })),
   );
   expect(looked.flat().length).toBeLessThanOrEqual(11);
