@@ -13,6 +13,9 @@ import { type FigOptions, launchFig, type Ready, readyOf } from './fig-process.t
 import { temporaryFolder } from './folder.ts';
 import { webServer } from './world.ts';
 
+/** Whoever still has something open then is killed. */
+const END_MS_MAX = 2_000;
+
 /** Legacy and service that say who they are, and a configuration with one group `orders` between them. */
 export async function twoSides(): Promise<{ readonly legacy: string; readonly service: string }> {
   const say = (who: string): RequestListener => {
@@ -82,8 +85,17 @@ export interface RunningFig extends Ready {
 /** Starts `fig proxy …` or `fig up …` and resolves once it serves; gone with the test. */
 export async function startFig(args: readonly string[], options: FigOptions = {}): Promise<RunningFig> {
   const child = spawnFig(args, options);
+  // Asked to end before it is killed: workers serve on when the process that started them is killed.
+  onTestFinished(() => ended(child));
   const ready = await readyOf(child);
   return { ...ready, child, pid: child.pid ?? 0, port: Number(new URL(ready.traffic).port) };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const late = AbortSignal.timeout(END_MS_MAX);
+  child.kill('SIGTERM');
+  await once(child, 'close', { signal: late }).catch(() => undefined);
 }
 
 /** The transparent proxy in front of this origin, on a port of its own. */
