@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { adminClient, fig, type RunningFig, spawnFig, startFig } from '../helpers/fig.ts';
+import { adminClient, fig, ordersConfig, type RunningFig, spawnFig, startFig } from '../helpers/fig.ts';
 import { readyOf } from '../helpers/fig-process.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { webServer } from '../helpers/world.ts';
@@ -21,25 +21,14 @@ async function folderWith(more: object = {}, rules: readonly object[] = []): Pro
     });
   const [legacy, service] = [await side(), await side()];
   const folder = temporaryFolder();
-  const config = {
-    listen: '127.0.0.1:0',
-    admin: '127.0.0.1:0',
-    data: 'data',
-    legacy: legacy.origin,
-    services: { orders: service.origin },
-    flags: { embedded: { listen: '127.0.0.1:0' } },
-    groups: {
-      orders: {
-        service: 'orders',
-        routes: ['GET /orders/:id'],
-        unit: [{ header: 'X-User' }],
-        shadow: { perSecondMax: 100_000, inFlightMax: 64 },
-        compare: { rules },
-      },
-    },
-    ...more,
+  const { groups, ...config } = ordersConfig({ legacy: legacy.origin, service: service.origin });
+  const orders = {
+    ...groups.orders,
+    routes: ['GET /orders/:id'],
+    shadow: { perSecondMax: 100_000, inFlightMax: 64 },
+    compare: { rules },
   };
-  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify(config));
+  writeFileSync(join(folder, 'fig.config.json'), JSON.stringify({ ...config, groups: { orders }, ...more }));
   return folder;
 }
 

@@ -13,6 +13,9 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
 });
 `;
 
+/** More than a queue of one that the kernel rounds up. */
+const QUEUE_MAX = 100;
+
 /** An origin whose queue of connections is full: the kernel drops every further SYN, so that connecting hangs. */
 export async function deafServer(): Promise<string> {
   const worker = new Worker(DEAF, { eval: true });
@@ -20,12 +23,12 @@ export async function deafServer(): Promise<string> {
     await worker.terminate();
   });
   const [port]: [number] = await new Promise((resolve) => worker.once('message', (sent) => resolve([sent])));
-  let hangs = false;
-  while (!hangs) {
+  for (let connected = 0; connected < QUEUE_MAX; connected += 1) {
     const socket = net.connect({ port, host: '127.0.0.1' }).on('error', () => undefined);
     onTestFinished(() => void socket.destroy());
     const waited = new Promise((resolve) => setTimeout(resolve, 100, 'waited'));
-    hangs = (await Promise.race([once(socket, 'connect'), waited])) === 'waited';
+    const hangs = (await Promise.race([once(socket, 'connect'), waited])) === 'waited';
+    if (hangs) return `http://127.0.0.1:${port}`;
   }
-  return `http://127.0.0.1:${port}`;
+  throw new Error(`the queue of connections is not full after ${QUEUE_MAX}`);
 }
