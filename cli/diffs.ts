@@ -13,7 +13,7 @@ import { connect, dataFolder } from './client.ts';
 import { addDiffsIgnore } from './diffs-ignore.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { findingLines } from './rule-text.ts';
-import { age, count, plain, print, table } from './ui.ts';
+import { age, count, plainLines, print, table } from './ui.ts';
 
 interface DiffsOptions {
   readonly mark?: Mark;
@@ -48,12 +48,12 @@ export function addDiffs(program: Command): void {
         if (options.mark !== undefined)
           throw new CommandFailure('--mark needs a cause', EXIT.usage, `fig diffs ${group}`);
         const reply = await client.get<DiffsData>(path);
-        return print(options.json ? JSON.stringify(reply) : plain(diffsText(reply.data, reply.at)));
+        return print(options.json ? JSON.stringify(reply) : plainLines(diffsText(reply.data, reply.at)));
       }
       const one = `${path}/${encodeURIComponent(cause)}`;
       if (options.mark === undefined) {
         const reply = await client.get<CauseData>(one);
-        return print(options.json ? JSON.stringify(reply) : plain(causeText(reply.data)));
+        return print(options.json ? JSON.stringify(reply) : plainLines(causeText(reply.data)));
       }
       if (options.message === undefined)
         throw new CommandFailure('--mark needs a reason: -m "why"', EXIT.usage);

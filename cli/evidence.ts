@@ -6,7 +6,7 @@ import type {
   StaleEvidence,
 } from '../router/control/api.ts';
 import { connect, dataFolder } from './client.ts';
-import { age, count, percent, plain, print, table } from './ui.ts';
+import { age, count, percent, plainLines, print, table } from './ui.ts';
 
 interface EvidenceOptions {
   readonly data?: string;
@@ -23,7 +23,7 @@ export function addEvidence(program: Command): void {
     .action(async (group: string, options: EvidenceOptions) => {
       const path = `/api/v1/groups/${encodeURIComponent(group)}/evidence`;
       const reply = await connect(dataFolder(options.data)).get<EvidenceData>(path);
-      print(options.json ? JSON.stringify(reply) : plain(evidenceText(reply.data, reply.at)));
+      print(options.json ? JSON.stringify(reply) : plainLines(evidenceText(reply.data, reply.at)));
     });
 }
 

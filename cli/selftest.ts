@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { SelfTestData } from '../router/control/api.ts';
 import { connect, dataFolder } from './client.ts';
-import { count, percent, plain, print, table } from './ui.ts';
+import { count, percent, plainLines, print, table } from './ui.ts';
 
 interface SelfTestOptions {
   readonly data?: string;
@@ -20,7 +20,7 @@ export function addSelfTest(program: Command): void {
     .action(async (group: string, options: SelfTestOptions) => {
       const path = `/api/v1/groups/${encodeURIComponent(group)}/selftest`;
       const reply = await connect(dataFolder(options.data)).get<SelfTestData>(path);
-      print(options.json ? JSON.stringify(reply) : plain(selfTestText(reply.data)));
+      print(options.json ? JSON.stringify(reply) : plainLines(selfTestText(reply.data)));
     });
 }
 

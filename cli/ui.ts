@@ -6,12 +6,17 @@ export function print(text: string): void {
 
 /** `text` may have several lines; nothing in it drives the terminal. */
 export function say(text: string): void {
-  process.stderr.write(`${text.split('\n').map(plain).join('\n')}\n`);
+  process.stderr.write(`${plainLines(text)}\n`);
 }
 
 /** What others wrote as one line that cannot drive the terminal, nor turn the direction of what stands beside it. */
 export function plain(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '\u{fffd}');
+}
+
+/** The same of a text of several lines. */
+export function plainLines(text: string): string {
+  return text.split('\n').map(plain).join('\n');
 }
 
 /** Rows of cells as aligned columns, two spaces apart; the last column is not padded. Cells are made `plain`. */

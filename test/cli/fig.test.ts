@@ -91,6 +91,15 @@ describe('without a server', () => {
 });
 
 describe('with a server', () => {
+  test.each(['evidence', 'selftest', 'diffs'])('%s says one thing per line', async (command) => {
+    const { run } = await server();
+    await run('shadow', 'orders', 'on');
+    const { exit, stdout } = await run(command, 'orders');
+    expect(exit).toBe(0);
+    expect(stdout.trimEnd().split('\n').length).toBeGreaterThan(1);
+    expect(stdout).not.toContain('\u{fffd}');
+  });
+
   test('status --json is one JSON object on stdout and nothing on stderr', async () => {
     const { run } = await server();
     const { exit, stdout, stderr } = await run('status', '--json');
